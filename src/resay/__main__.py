@@ -1,0 +1,7 @@
+"""`python -m resay` is `resay`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,118 @@
+"""Plan and profile to mel, and the frame-level view of a plan that training and speaking share.
+
+Letters in shapes: P phonemes, T mel frames, M mel bands, Z latent.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .audio import MEL_CENTRE, MEL_SPREAD, QUIETEST
+from .onnx_graph import OnnxGraph
+from .pitch import PITCH_CENTRE, filled_pitch
+from .prosody import POINTS, Plan
+from .reference import Profile
+
+LATENT = 192
+"""Width of the latent, z."""
+
+
+def _points(durations: np.ndarray) -> np.ndarray:
+    """Where the pitch points lie, in frames from the start, float64 (P * 3,)."""
+    starts = np.cumsum(durations) - durations
+    within = (np.arange(POINTS) + 0.5) / POINTS
+    return (starts[:, None] + durations[:, None] * within[None, :]).reshape(-1)
+
+
+def contour(plan: Plan) -> np.ndarray:
+    """The plan's pitch on every frame, octaves from the middle pitch, float64 (T,): straight lines between points."""
+    frames = np.arange(int(plan.durations.sum())) + 0.5
+    return np.interp(frames, _points(plan.durations), plan.pitch.reshape(-1).astype(np.float64))
+
+
+def plan_columns(plan: Plan, middle: float) -> np.ndarray:
+    """What the network reads of a plan on every frame, float32 (T, 5).
+
+    Absolute pitch in octaves, energy between phoneme centres, the way through the phoneme forth and back, log duration.
+    """
+    durations = plan.durations
+    owner = np.repeat(np.arange(len(durations)), durations)
+    starts = np.cumsum(durations) - durations
+    frames = np.arange(int(durations.sum())) + 0.5
+    through = (frames - starts[owner]) / durations[owner]
+    octaves = contour(plan) + np.log2(middle / PITCH_CENTRE)
+    loudness = np.interp(frames, starts + durations / 2, plan.energy)
+    columns = [octaves, loudness, through, 1.0 - through, np.log(durations[owner]) / 3.0]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def measured_plan(track: np.ndarray, loudness: np.ndarray, durations: np.ndarray, middle: float) -> Plan:
+    """The plan that speech followed, from pitch (T,) in Hz, loudness (T,) against the speech level, durations (P,)."""
+    octaves = np.log2(filled_pitch(track) / middle)
+    bounds = np.concatenate([[0], np.cumsum(durations)])
+    total = np.concatenate([[0.0], np.cumsum(loudness)])
+    energy = (total[bounds[1:]] - total[bounds[:-1]]) / durations
+    # The mean of a window around each point rather than the frame beneath it: the tracker's jitter is not prosody.
+    sums = np.concatenate([[0.0], np.cumsum(octaves)])
+    centres = _points(durations)
+    half = np.repeat(np.maximum(durations / POINTS / 2, 1.0), POINTS)
+    first = np.clip(np.rint(centres - half), 0, len(octaves) - 1).astype(np.int64)
+    last = np.clip(np.rint(centres + half), first + 1, len(octaves)).astype(np.int64)
+    pitch = ((sums[last] - sums[first]) / (last - first)).reshape(-1, POINTS)
+    return Plan(durations.astype(np.int64), pitch.astype(np.float32), energy.astype(np.float32))
+
+
+def with_speed(plan: Plan, speed: float) -> Plan:
+    """The plan at another rate of speech: 2.0 is twice as fast. Rounding is carried on, so the total is kept."""
+    if speed == 1.0:
+        return plan
+    ends = np.rint(np.cumsum(plan.durations) / speed).astype(np.int64)
+    # No phoneme may vanish: each ends at least a frame after the one before it.
+    places = np.arange(len(ends))
+    ends = np.maximum.accumulate(ends - places) + places
+    ends = np.maximum(ends, places + 1)
+    return Plan(np.diff(ends, prepend=0), plan.pitch, plan.energy)
+
+
+class Acoustic:
+    """The exported acoustic model: text encoder over phonemes, decoder over frames."""
+
+    def __init__(self, encoder: OnnxGraph, decoder: OnnxGraph, strength: float) -> None:
+        self._encoder, self._decoder = encoder, decoder
+        self._strength = strength
+
+    def noise_shape(self, plan: Plan) -> tuple[int, int]:
+        """Shape (T / 2 rounded up, Z) of the standard normal noise that `render` wants."""
+        return (int(plan.durations.sum()) + 1) // 2, LATENT
+
+    def average_mel(self, ids: np.ndarray, profile: Profile) -> np.ndarray:
+        """The scaled mel that each phoneme has on average in this voice, (P,) -> (P, M): what alignment compares with."""
+        return self._encode(ids, profile)["average"][0]
+
+    def _encode(self, ids: np.ndarray, profile: Profile) -> dict[str, np.ndarray]:
+        return self._encoder.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None])
+
+    def render(
+        self, ids: np.ndarray, plan: Plan, profile: Profile, noise: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Log mels (T, M) and pitch (T,) in Hz, 0 where unvoiced, of phonemes (P,) said as planned.
+
+        `noise` is standard normal, of `noise_shape`.
+        """
+        encoded = self._encode(ids, profile)
+        owner = np.repeat(np.arange(len(ids)), plan.durations)
+        columns = plan_columns(plan, profile.pitch)
+        count = len(owner)
+        even = count % 2  # the network steps over pairs of frames: the last frame may have to stand twice
+        answer = self._decoder.run(
+            text=encoded["text"],
+            owner=np.pad(owner, (0, even), mode="edge")[None],
+            plan=np.pad(columns, ((0, even), (0, 0)), mode="edge")[None],
+            condition=encoded["condition"],
+            noise=noise[None].astype(np.float32),
+            strength=np.array([self._strength], dtype=np.float32),
+        )
+        mel = answer["mel"][0, :count] * MEL_SPREAD + MEL_CENTRE
+        voiced = answer["voicing"][0, :count] > 0
+        hertz = profile.pitch * np.exp2(contour(plan))
+        return np.maximum(mel, np.log(QUIETEST)), np.where(voiced, hertz, 0.0).astype(np.float32)

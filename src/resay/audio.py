@@ -1,0 +1,238 @@
+"""Sound as a value: one format, one reader, one resampler, one writer, one mel front end.
+
+Letters in shapes: S samples, T mel frames, M mel bands, F frequency bins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from .errors import BadAudio, BadFile, BadOption
+
+LONGEST_CLIP = 900.0  # seconds; a reference needs ten, a recording to align rarely more than minutes
+FILE_FORMATS = {
+    "wav": ("WAV", "PCM_16"),
+    "flac": ("FLAC", "PCM_16"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "opus": ("OGG", "OPUS"),
+    "pcm": ("RAW", "PCM_16"),
+}
+
+
+@dataclass(frozen=True)
+class AudioFormat:
+    """The one format that all networks share. Everything else is computed from it."""
+
+    sample_rate: int = 24_000
+    """Samples a second."""
+    hop: int = 300
+    """Samples from one mel frame to the next."""
+    window: int = 1_200
+    """Samples that one frame looks at."""
+    mel_bands: int = 80
+    """Bands from 0 Hz to half the sample rate."""
+
+    @property
+    def frame_rate(self) -> float:
+        """Mel frames a second."""
+        return self.sample_rate / self.hop
+
+    @property
+    def bins(self) -> int:
+        """Frequency bins of one frame's spectrum."""
+        return self.window // 2 + 1
+
+    def seconds(self, frames: int) -> float:
+        return frames * self.hop / self.sample_rate
+
+
+FORMAT = AudioFormat()
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """Mono sound. `samples` is float32 (S,), full scale at 1.0."""
+
+    samples: np.ndarray
+    sample_rate: int = FORMAT.sample_rate
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.sample_rate
+
+    def pcm16(self) -> np.ndarray:
+        """The samples as they are written, int16 (S,): rounded to nearest, clipped at full scale."""
+        return np.clip(np.rint(self.samples.astype(np.float64) * 32767.0), -32768, 32767).astype("<i2")
+
+    def digest(self) -> str:
+        """SHA-256 over rate and 16-bit samples: what is heard, whatever container it lies in."""
+        head = f"{self.sample_rate}:".encode()
+        return "sha256:" + hashlib.sha256(head + self.pcm16().tobytes()).hexdigest()
+
+    def resampled(self, sample_rate: int) -> Audio:
+        if sample_rate == self.sample_rate:
+            return self
+        samples = soxr.resample(self.samples, self.sample_rate, sample_rate, quality="VHQ")
+        return Audio(np.ascontiguousarray(samples, dtype=np.float32), sample_rate)
+
+    @staticmethod
+    def join(pieces: Iterable[Audio]) -> Audio:
+        """All pieces one after the other. They must share one rate."""
+        parts = list(pieces)
+        rates = {part.sample_rate for part in parts}
+        if len(rates) > 1:
+            raise ValueError(f"cannot join sounds of different rates: {sorted(rates)}")
+        samples = np.concatenate([part.samples for part in parts]) if parts else np.zeros(0, np.float32)
+        return Audio(samples, rates.pop() if rates else FORMAT.sample_rate)
+
+
+def read(source: str | Path | bytes, longest: float = LONGEST_CLIP) -> Audio:
+    """Read a sound file (WAV, FLAC, MP3, Ogg Vorbis, Opus…) and mix it down to mono, at its own rate.
+
+    Raises BadAudio, in one line, for a file that is missing, empty, not sound, damaged or longer than `longest` seconds.
+    """
+    name = "the uploaded clip" if isinstance(source, bytes) else str(source)
+    if not isinstance(source, bytes):
+        path = Path(source)
+        if not path.exists():
+            raise BadAudio(f"{name}: no such file")
+        if path.is_dir():
+            raise BadAudio(f"{name}: is a folder, not a sound file")
+        if path.stat().st_size == 0:
+            raise BadAudio(f"{name}: the file is empty")
+    try:
+        with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else str(source)) as file:
+            rate = file.samplerate
+            # A header may claim any length, so reading is bounded by what was asked for, not by the claim.
+            frames = file.read(frames=int(longest * rate) + 1, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError, RuntimeError, MemoryError, ValueError) as error:
+        raise BadAudio(f"{name}: not a sound file that can be read (WAV, FLAC, MP3, OGG and Opus can)") from error
+    if len(frames) == 0:
+        raise BadAudio(f"{name}: the file holds no sound")
+    if len(frames) > longest * rate:
+        raise BadAudio(f"{name}: longer than {longest:.0f} s; cut it first")
+    if not np.isfinite(frames).all():
+        raise BadAudio(f"{name}: holds samples that are not numbers")
+    return Audio(np.ascontiguousarray(frames.mean(axis=1), dtype=np.float32), rate)
+
+
+def encode(audio: Audio, file_format: str = "wav") -> bytes:
+    """The bytes of a sound file: wav, flac, mp3, opus (in Ogg) or pcm (16-bit little endian, no header)."""
+    if file_format not in FILE_FORMATS:
+        raise BadOption(f"unknown audio format {file_format!r}; choose one of {', '.join(FILE_FORMATS)}")
+    if file_format == "pcm":
+        return audio.pcm16().tobytes()
+    container, subtype = FILE_FORMATS[file_format]
+    buffer = io.BytesIO()
+    # Lossless formats carry exactly the digested 16-bit samples; lossy encoders get the float samples.
+    samples = audio.pcm16() if subtype == "PCM_16" else audio.samples
+    soundfile.write(buffer, samples, audio.sample_rate, format=container, subtype=subtype)
+    return buffer.getvalue()
+
+
+def write(path: str | Path, audio: Audio, file_format: str | None = None) -> None:
+    """Write a sound file whole or not at all. The format follows the name's ending unless given."""
+    write_bytes(path, encode(audio, file_format or format_of(path)))
+
+
+def format_of(path: str | Path) -> str:
+    """The audio format that a file name asks for. Raises BadOption for an ending that is none of ours."""
+    ending = Path(path).suffix.lower().lstrip(".")
+    ending = {"ogg": "opus", "raw": "pcm", "wave": "wav"}.get(ending, ending)
+    if ending not in FILE_FORMATS:
+        raise BadOption(f"{path}: the ending says no audio format; use .{', .'.join(FILE_FORMATS)} or --format")
+    return ending
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write to a temporary name beside `path`, then rename: nobody ever sees half a file. Raises BadFile."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise BadFile(f"{path}: cannot be written ({error.strerror or error})") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise BadFile(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def frames(samples: np.ndarray, audio_format: AudioFormat = FORMAT) -> np.ndarray:
+    """Overlapping windows (S,) -> (T, window), T = S // hop, frame t centred on sample (t + 1/2) hop."""
+    side = (audio_format.window - audio_format.hop) // 2
+    count = len(samples) // audio_format.hop
+    padded = np.pad(samples, (side, side + audio_format.hop), mode="reflect" if len(samples) > audio_format.window else "constant")
+    return np.lib.stride_tricks.sliding_window_view(padded, audio_format.window)[:: audio_format.hop][:count]
+
+
+@lru_cache(maxsize=4)
+def hann(window: int) -> np.ndarray:
+    """Periodic Hann window, float32 (window,)."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def mel_filters(audio_format: AudioFormat = FORMAT) -> np.ndarray:
+    """Triangular filters (M, F), equally spaced and of equal area on Slaney's mel scale (Auditory Toolbox, 1998)."""
+    # Slaney's scale is linear below 1 kHz (200/3 Hz a mel) and logarithmic above (27 mels for a factor 6.4).
+    linear_end, step = 1000.0, 200.0 / 3
+    log_step = np.log(6.4) / 27
+
+    def to_mel(hertz: np.ndarray) -> np.ndarray:
+        above = linear_end / step + np.log(np.maximum(hertz, linear_end) / linear_end) / log_step
+        return np.where(hertz < linear_end, hertz / step, above)
+
+    def to_hertz(mel: np.ndarray) -> np.ndarray:
+        above = linear_end * np.exp(log_step * (mel - linear_end / step))
+        return np.where(mel < linear_end / step, mel * step, above)
+
+    top = audio_format.sample_rate / 2
+    edges = to_hertz(np.linspace(0.0, float(to_mel(np.array(top))), audio_format.mel_bands + 2))
+    bins = np.linspace(0.0, top, audio_format.bins)
+    rise = (bins[None, :] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    fall = (edges[2:, None] - bins[None, :]) / (edges[2:] - edges[1:-1])[:, None]
+    triangles = np.maximum(0.0, np.minimum(rise, fall))
+    return (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
+
+
+QUIETEST = 1e-5  # of a mel band's magnitude: the floor under the logarithm
+MEL_CENTRE, MEL_SPREAD = -4.0, 3.0
+"""What log mels are shifted and scaled by before any network sees them."""
+
+
+def log_mel(samples: np.ndarray, audio_format: AudioFormat = FORMAT) -> np.ndarray:
+    """Natural logarithm of the mel magnitudes, float32 (S,) -> (T, M)."""
+    windows = frames(samples.astype(np.float32), audio_format) * hann(audio_format.window)
+    magnitudes = np.abs(np.fft.rfft(windows, axis=-1)).astype(np.float32)
+    return np.log(np.maximum(magnitudes @ mel_filters(audio_format).T, QUIETEST))
+
+
+def energy(mel: np.ndarray) -> np.ndarray:
+    """Loudness of each frame, natural logarithm of the mean mel magnitude, (T, M) -> (T,)."""
+    return np.log(np.exp(mel).mean(axis=-1))
+
+
+SPEECH_LEVEL = -2.8
+"""Level that references and training speech are brought to: `speech_level` of it."""
+
+
+def speech_level(mel: np.ndarray) -> float:
+    """Loudness of the louder half of the frames of (T, M) log mels: a level that pauses do not pull down."""
+    loudness = energy(mel)
+    return float(loudness[loudness >= np.median(loudness)].mean())

@@ -1,0 +1,136 @@
+"""`resay voices` and `resay voice add|show|check|remove`: the voice library."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from .. import audio
+from ..errors import BadAudio, BadFile
+from ..reference import Report, check
+from ..voices import Voice, VoiceLibrary, checked_name
+from . import options, sources
+from .messages import message
+
+app = typer.Typer(help="Add, show, check and remove voices.", rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="NAME")]
+Clip = Annotated[Path, typer.Argument(metavar="CLIP", help="A few seconds of one person speaking.")]
+VoiceLanguage = Annotated[
+    Literal["zh", "en"] | None, typer.Option("--language", help="By default zh where the name has Chinese characters.")
+]
+
+
+def listing(voices: options.Voices = None, as_json: options.Json = False) -> None:
+    """List the voices."""
+    library = sources.library(voices)
+    found = list(_readable(library))
+    if as_json:
+        print(json.dumps({"voices": [_listed(voice, library) for voice in found]}, ensure_ascii=False))
+        return
+    width = max((len(voice.name) for voice in found), default=0)
+    for voice in found:
+        print(f"{voice.name:{width}}  {voice.language}  {voice.gender:6}  {voice.description}".rstrip())
+
+
+def _readable(library: VoiceLibrary) -> list[Voice]:
+    """Every voice but the damaged ones: one bad file shall not hide the others."""
+    found = []
+    for name in library.names():
+        try:
+            found.append(library.get(name))
+        except BadFile as error:
+            sources.note(str(error))
+    return found
+
+
+def _listed(voice: Voice, library: VoiceLibrary) -> dict[str, Any]:
+    facts = {"name": voice.name, "language": voice.language, "gender": voice.gender, "description": voice.description}
+    kept = {"seed": voice.seed, "tags": list(voice.tags), "shipped": not library.is_own(voice.name)}
+    return {**facts, **kept, "digest": voice.digest}
+
+
+@app.command("add")
+def add(
+    name: Name,
+    clip: Clip,
+    consent: options.Consent = None,
+    language: VoiceLanguage = None,
+    gender: Annotated[Literal["female", "male", "neutral", ""], typer.Option(show_default=False)] = "",
+    description: Annotated[str, typer.Option(show_default=False)] = "",
+    seed: Annotated[str | None, typer.Option(metavar="N", help="The seed that suits this voice.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="May repeat.")] = None,
+    overwrite: Annotated[bool, typer.Option("--replace", help="Overwrite a voice of this name.")] = False,
+    voices: options.Voices = None,
+    models: options.Models = None,
+    as_json: options.Json = False,
+) -> None:
+    """Save the voice of CLIP under NAME."""
+    name = checked_name(name)
+    library = sources.library(voices)
+    library.refuse_taken(name, overwrite)
+    suits = None if seed is None else sources.seed(seed)
+    if not clip.is_file():
+        raise BadAudio(message("no_such_clip", clip=clip))
+    agreed = sources.permission(consent, clip)
+    spoken = language or ("zh" if re.search("[\u3400-\u9fff]", name) else "en")
+    voice, _ = sources.clone(clip, agreed, spoken, sources.engine(sources.Weights(models)))
+    voice = replace(voice, name=name, gender=gender, description=description, seed=suits, tags=tuple(tag or ()))
+    path = library.add(voice, overwrite)
+    if as_json:
+        print(json.dumps({**voice.to_json(), "digest": voice.digest, "path": str(path)}, ensure_ascii=False))
+    else:
+        print(message("voice_added", name=name, path=path))
+
+
+@app.command("show")
+def show(name: Name, voices: options.Voices = None, as_json: options.Json = False) -> None:
+    """Show everything about a voice but its vectors."""
+    voice = sources.library(voices).get(name)
+    facts = {**voice.to_json(), "digest": voice.digest, "pitch_hz": round(voice.profile.pitch, 1)}
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    _print_facts({field: value for field, value in facts.items() if value not in ("", None, {}, [])})
+
+
+@app.command("check")
+def check_clip(clip: Clip, as_json: options.Json = False) -> None:
+    """Say whether CLIP is good enough to clone, and what would spoil the voice. Exit code 2 where it is not."""
+    report = check(audio.read(clip))
+    if as_json:
+        print(json.dumps({"clip": str(clip), "accepted": report.accepted, **asdict(report)}, ensure_ascii=False))
+    else:
+        _print_report(clip, report)
+    for finding in report.findings:
+        if finding.severity == "refusal":
+            raise BadAudio(message("clip_refused", clip=clip, problem=finding.message))
+
+
+@app.command("remove")
+def remove(name: Name, voices: options.Voices = None, as_json: options.Json = False) -> None:
+    """Delete a voice of yours."""
+    path = sources.library(voices).remove(name)
+    print(json.dumps({"removed": str(path)}) if as_json else message("voice_removed", name=name, path=path))
+
+
+def _print_report(clip: Path, report: Report) -> None:
+    if report.accepted:
+        print(message("clip_accepted", clip=clip))
+    facts = asdict(report)
+    findings = facts.pop("findings")
+    _print_facts(facts)
+    for finding in findings:
+        print(f"{finding['severity']}: {finding['message']}")
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    width = max(map(len, facts))
+    for field, value in facts.items():
+        shown = value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
+        print(f"{field:{width}}  {shown}")

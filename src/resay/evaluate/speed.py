@@ -1,0 +1,153 @@
+"""How fast and how large speaking is: in process, stage by stage, and as a whole cold command.
+
+Medians over several sentences and rounds; what is compared takes turns within one run, so that a busy minute of the
+machine hits all alike.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import os
+import pstats
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import audio, synthesis
+from ..errors import ResayError
+from ..synthesis import Engine, Request
+from ..voices import Voice
+from .sentences import LANGUAGES, unseen
+
+TWENTY_WORDS = {
+    "en": "When the rain finally stopped, we opened all the windows and listened to the birds in the tall old trees.",
+    "zh": "雨终于停了，我们打开所有的窗户，听见院子里那几棵老树上有许多小鸟在唱歌。",
+}
+"""What the first sound is timed with: twenty English words, thirty-two Mandarin syllables."""
+SENTENCES = 5  # of each language and round
+STAGES = ("text", "prosody", "acoustic", "vocoder")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One engine, warm. Medians."""
+
+    threads: int
+    real_time_factor: float
+    """Seconds of work a second of sound."""
+    first_sound: float
+    """Seconds from request to the first piece of a twenty-word sentence."""
+    stages: dict[str, float]
+    """Seconds of work a second of sound by stage; the profiler adds a little to each."""
+    sentences: int
+
+
+@dataclass(frozen=True)
+class Cold:
+    """`resay speak` as a process of its own, from start to written file."""
+
+    seconds: float
+    """Median."""
+    slowest: float
+    sound: float
+    """Seconds of sound that it wrote."""
+    peak_bytes: int | None
+    """Largest resident set of any round; None where the system does not tell."""
+    rounds: int
+
+
+def _work(engine: Engine, voice: Voice, text: str, language: str) -> tuple[float, float, float]:
+    """Seconds until everything was said, seconds until the first piece, seconds of sound."""
+    started = time.perf_counter()
+    first, sound = 0.0, 0.0
+    for piece in engine.stream(Request(text, seed=42, language=language), voice):
+        first = first or time.perf_counter() - started
+        sound += piece.audio.seconds
+    return time.perf_counter() - started, first, sound
+
+
+def _stages(engine: Engine, voice: Voice, text: str, language: str) -> dict[str, float]:
+    """Seconds of work a second of sound in each stage's module, as called from the engine."""
+    profile = cProfile.Profile()
+    profile.enable()
+    sound = sum(piece.audio.seconds for piece in engine.stream(Request(text, seed=42, language=language), voice))
+    profile.disable()
+    found: dict[str, float] = dict.fromkeys(STAGES, 0.0)
+    engine_file, package = synthesis.__file__, Path(synthesis.__file__).parent
+    for (file, _, _), (*_, callers) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        parts = Path(file).relative_to(package).parts if Path(file).is_relative_to(package) else ("",)
+        stage = Path(parts[0]).stem
+        if stage in found:
+            # Only calls that the engine makes itself: what a stage does inside is part of them.
+            found[stage] += sum(seconds for (caller, _, _), (*_, seconds) in callers.items() if caller == engine_file)
+    return {stage: seconds / sound for stage, seconds in found.items()}
+
+
+def warm(engines: Mapping[int, Engine], voices: Mapping[str, Voice], rounds: int = 3) -> list[Speed]:
+    """Engines by their threads, voices by language. Each round every engine says the same sentences, turn by turn."""
+    factors, firsts = defaultdict(list), defaultdict(list)
+    stages: dict[int, list[dict[str, float]]] = defaultdict(list)
+    languages = [language for language in LANGUAGES if language in voices]
+    for engine in engines.values():  # graphs allocate and tables load on first use
+        for language in languages:
+            _work(engine, voices[language], TWENTY_WORDS[language], language)
+    for round_ in range(rounds):
+        for language in languages:
+            texts = unseen(language)[round_ * SENTENCES : (round_ + 1) * SENTENCES]
+            for text in texts:
+                for threads, engine in engines.items():
+                    taken, _, sound = _work(engine, voices[language], text, language)
+                    factors[threads].append(taken / sound)
+            for threads, engine in engines.items():
+                firsts[threads].append(_work(engine, voices[language], TWENTY_WORDS[language], language)[1])
+                stages[threads].append(_stages(engine, voices[language], TWENTY_WORDS[language], language))
+    return [
+        Speed(
+            threads=threads,
+            real_time_factor=float(np.median(factors[threads])),
+            first_sound=float(np.median(firsts[threads])),
+            stages={stage: float(np.median([one[stage] for one in stages[threads]])) for stage in STAGES},
+            sentences=len(factors[threads]),
+        )
+        for threads in engines
+    ]
+
+
+def _run(command: Sequence[str]) -> tuple[float, int | None]:
+    """Seconds and peak bytes of one process. Raises ResayError where it fails."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    peak = None
+    if hasattr(os, "wait4") and process.stderr:
+        # Not through `wait`: only wait4 tells what this one child used. Its complaint fits into the pipe's buffer.
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    complaint = process.communicate()[1].decode(errors="replace").strip()
+    if process.returncode:
+        raise ResayError(f"the command that was to be timed failed: {complaint or process.returncode}")
+    return time.perf_counter() - started, peak
+
+
+def cold(voice: str, text: str, models: Path | None = None, threads: int = 2, rounds: int = 5) -> Cold:
+    """Time `resay speak` with this interpreter, a process a round. The first round, which reads the disk, is left out.
+
+    Raises ResayError where the command fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "resay", "speak", text, "--voice", voice, "--threads", str(threads)]
+        output = Path(folder) / "cold.wav"
+        command += ["-o", str(output), *(["--models", str(models)] if models else [])]
+        _run(command)
+        found = [_run(command) for _ in range(rounds)]
+        sound = audio.read(output).seconds
+    peaks = [peak for _, peak in found if peak is not None]
+    times = [seconds for seconds, _ in found]
+    return Cold(float(np.median(times)), max(times), sound, max(peaks, default=None), rounds)

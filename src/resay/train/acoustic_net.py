@@ -1,0 +1,273 @@
+"""The acoustic model: phonemes, plan and profile to mel.
+
+A text encoder with a prior, a posterior encoder on the true mel, a coupling flow between the two (VITS, Kim et al. 2021),
+and a mel decoder with postnet. The decoder also reads the text directly: the latent carries only what text, plan and
+profile leave open, and with the latent left out the network is a feed-forward model, the baseline the latent must beat.
+
+Posterior, flow and decoder step over pairs of frames: half the work, twice the reach, and mel frames 12.5 ms apart
+have little to say that their neighbour has not.
+
+Letters in shapes: B batch, P phonemes, T frames (even), H = T / 2 pairs of frames, M mel bands, Z latent 192,
+C channels, D condition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..audio import FORMAT
+from ..text import phonemes
+from .layers import Block, masked_mean
+
+
+@dataclass(frozen=True)
+class AcousticShape:
+    width: int = 256
+    encoder_layers: int = 6
+    decoder_width: int = 320
+    decoder_layers: int = 6
+    postnet_width: int = 128
+    postnet_layers: int = 3
+    latent: int = 192
+    flow_width: int = 128
+    flow_layers: int = 3
+    flow_steps: int = 4
+    posterior_layers: int = 4
+    duration_filter_channels: int = 256
+    duration_dropout: float = 0.3
+    dropout: float = 0.05
+    timbre: int = 192
+    style: int = 16
+    condition: int = 256
+    mel_bands: int = FORMAT.mel_bands
+
+
+class Conditioner(nn.Module):
+    """Timbre (B, 192), style (B, 16), recording quality (B, 2) -> condition (B, D)."""
+
+    def __init__(self, shape: AcousticShape) -> None:
+        super().__init__()
+        self.widen = nn.Linear(shape.timbre + shape.style + 2, shape.condition)
+        self.mix = nn.Linear(shape.condition, shape.condition)
+        self.timbre_gain = shape.timbre**0.5  # a unit vector's entries are small; inputs shall have unit spread
+
+    def forward(self, timbre: Tensor, style: Tensor, quality: Tensor) -> Tensor:
+        x = torch.cat([timbre * self.timbre_gain, style, quality], dim=-1)
+        return self.mix(functional.gelu(self.widen(x)))
+
+
+class TextEncoder(nn.Module):
+    """Phoneme numbers (B, P) under a condition -> text (B, P, C) and the mel each phoneme has on average (B, P, M)."""
+
+    def __init__(self, shape: AcousticShape) -> None:
+        super().__init__()
+        self.base = nn.Embedding(phonemes.BASES, shape.width)
+        self.accent = nn.Embedding(phonemes.ACCENTS, shape.width)
+        nn.init.normal_(self.base.weight, std=0.3)
+        nn.init.normal_(self.accent.weight, std=0.3)
+        self.register_buffer("base_of", torch.from_numpy(phonemes.BASE_OF), persistent=False)
+        self.register_buffer("accent_of", torch.from_numpy(phonemes.ACCENT_OF), persistent=False)
+        self.blocks = nn.ModuleList(
+            Block(shape.width, 5, 3, shape.condition, dropout=shape.dropout, depth=shape.encoder_layers)
+            for _ in range(shape.encoder_layers)
+        )
+        self.norm = nn.LayerNorm(shape.width)
+        self.average_mel = nn.Linear(shape.width, shape.mel_bands)
+
+    def forward(self, ids: Tensor, condition: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x = self.base(self.base_of[ids]) + self.accent(self.accent_of[ids])
+        for block in self.blocks:
+            x = block(x, condition, mask)
+        x = self.norm(x)
+        return x, self.average_mel(x)
+
+
+class DurationPredictor(nn.Module):
+    """Log duration of every phoneme (B, P, C) -> (B, P): two convolutions of 256 channels (FastSpeech, Ren et al. 2019).
+
+    Auxiliary: the prosody language model decides durations; this one keeps the encoder aware of time and stands in for
+    alignment where nothing else is known.
+    """
+
+    def __init__(self, shape: AcousticShape) -> None:
+        super().__init__()
+        channels = shape.duration_filter_channels
+        self.convolutions = nn.ModuleList(
+            [nn.Conv1d(shape.width, channels, 3, padding=1), nn.Conv1d(channels, channels, 3, padding=1)]
+        )
+        self.norms = nn.ModuleList([nn.LayerNorm(channels), nn.LayerNorm(channels)])
+        self.dropout = nn.Dropout(shape.duration_dropout)
+        self.leave = nn.Linear(channels, 1)
+
+    def forward(self, text: Tensor) -> Tensor:
+        x = text
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = self.dropout(norm(functional.relu(convolution(x.transpose(1, 2)).transpose(1, 2))))
+        return self.leave(x).squeeze(-1)
+
+
+class WaveNet(nn.Module):
+    """Gated dilated convolutions with skip connections under a condition, (B, T, in) -> (B, T, out)."""
+
+    def __init__(self, entering: int, width: int, leaving: int, layers: int, condition: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(entering, width)
+        self.gates = nn.ModuleList(
+            nn.Conv2d(width, 2 * width, (1, 3), padding=(0, 2**layer), dilation=(1, 2**layer)) for layer in range(layers)
+        )
+        self.steer = nn.Linear(condition, 2 * width * layers)
+        self.skips = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(layers))
+        self.leave = nn.Linear(width, leaving)
+
+    def forward(self, x: Tensor, condition: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = self.enter(x)
+        steering = self.steer(condition).unsqueeze(1).chunk(len(self.gates), dim=-1)
+        total = torch.zeros_like(x)
+        for gate, skip, steer in zip(self.gates, self.skips, steering, strict=True):
+            masked = x if mask is None else x * mask.to(x.dtype)
+            y = gate(masked.transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2) + steer
+            signal, valve = y.chunk(2, dim=-1)
+            residual, out = skip(torch.tanh(signal) * torch.sigmoid(valve)).chunk(2, dim=-1)
+            x, total = x + residual, total + out
+        return self.leave(total)
+
+
+class CouplingFlow(nn.Module):
+    """Volume-preserving affine couplings (Dinh et al. 2014) with WaveNets, halves swapped between steps; invertible."""
+
+    def __init__(self, shape: AcousticShape) -> None:
+        super().__init__()
+        half = shape.latent // 2
+        self.nets = nn.ModuleList(
+            WaveNet(half, shape.flow_width, half, shape.flow_layers, shape.condition) for _ in range(shape.flow_steps)
+        )
+        for net in self.nets:
+            nn.init.zeros_(net.leave.weight)
+            nn.init.zeros_(net.leave.bias)
+
+    def forward(self, z: Tensor, condition: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Posterior sample (B, T, Z) into the prior's space."""
+        for net in self.nets:
+            kept, moved = z.chunk(2, dim=-1)
+            z = torch.cat([moved + net(kept, condition, mask), kept], dim=-1)
+        return z
+
+    def inverse(self, z: Tensor, condition: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Prior sample (B, T, Z) back into the posterior's space."""
+        for net in reversed(self.nets):
+            moved, kept = z.chunk(2, dim=-1)
+            z = torch.cat([kept, moved - net(kept, condition, mask)], dim=-1)
+        return z
+
+
+class AcousticNet(nn.Module):
+    """All parts, and the two ways through them: `encode` + `decode` to speak, `losses` to train."""
+
+    def __init__(self, shape: AcousticShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.conditioner = Conditioner(shape)
+        self.text = TextEncoder(shape)
+        self.duration = DurationPredictor(shape)
+        self.plan = nn.Linear(10, shape.width)
+        self.prior = nn.Linear(shape.width, 2 * shape.latent)
+        self.flow = CouplingFlow(shape)
+        self.posterior = WaveNet(
+            2 * shape.mel_bands, shape.flow_width, 2 * shape.latent, shape.posterior_layers, shape.condition
+        )
+        self.enter = nn.Linear(shape.width, shape.decoder_width)
+        self.enter_latent = nn.Linear(shape.latent, shape.decoder_width, bias=False)
+        self.decoder = nn.ModuleList(
+            Block(shape.decoder_width, 7, 3, shape.condition, depth=shape.decoder_layers)
+            for _ in range(shape.decoder_layers)
+        )
+        self.norm = nn.LayerNorm(shape.decoder_width)
+        self.leave = nn.Linear(shape.decoder_width, 2 * (shape.mel_bands + 1))
+        self.postnet_enter = nn.Linear(shape.mel_bands, shape.postnet_width)
+        self.postnet = nn.ModuleList(
+            Block(shape.postnet_width, 7, 2, depth=shape.postnet_layers) for _ in range(shape.postnet_layers)
+        )
+        self.postnet_leave = nn.Linear(shape.postnet_width, shape.mel_bands)
+        nn.init.zeros_(self.postnet_leave.weight)
+        nn.init.zeros_(self.postnet_leave.bias)
+
+    def frames(self, text: Tensor, owner: Tensor, plan: Tensor) -> Tensor:
+        """Text (B, P, C) spread over pairs of frames by their owning phonemes (B, T), with the plan (B, T, 5) added.
+
+        A pair that straddles a boundary gets the mean of both phonemes. Returns (B, H, C).
+        """
+        batch, count = owner.shape
+        index = owner.unsqueeze(-1).expand(-1, -1, text.shape[-1])
+        both = text.gather(1, index[:, 0::2]) + text.gather(1, index[:, 1::2])
+        return 0.5 * both + self.plan(plan.reshape(batch, count // 2, 10))
+
+    def decode(
+        self, x: Tensor, latent: Tensor | None, condition: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Pairs (B, H, C) and latent (B, H, Z) -> mel before and after the postnet (B, T, M), voicing logit (B, T)."""
+        pairs = None if mask is None else mask[:, 0::2]
+        x = self.enter(x)
+        if latent is not None:
+            x = x + self.enter_latent(latent)
+        for block in self.decoder:
+            x = block(x, condition, pairs)
+        batch, count, _ = x.shape
+        out = self.leave(self.norm(x)).reshape(batch, 2 * count, self.shape.mel_bands + 1)
+        mel, voicing = out[..., :-1], out[..., -1]
+        y = self.postnet_enter(mel)
+        for block in self.postnet:
+            y = block(y, mask=mask)
+        return mel, mel + self.postnet_leave(y), voicing
+
+    def prior_of(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log deviation (B, T, Z) of the latent in the prior's space."""
+        mean, deviation = self.prior(x).chunk(2, dim=-1)
+        return mean, deviation.clamp(-4.0, 2.0)
+
+
+def _latent(
+    net: AcousticNet, mel: Tensor, x: Tensor, condition: Tensor, pairs: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A posterior sample (B, H, Z) and its divergence from the prior (B, H, Z)."""
+    paired = mel.reshape(mel.shape[0], mel.shape[1] // 2, -1)
+    mean_q, deviation_q = net.posterior(paired, condition, pairs).float().chunk(2, dim=-1)
+    deviation_q = deviation_q.clamp(-4.0, 2.0)
+    z = mean_q + torch.randn_like(mean_q) * deviation_q.exp()
+    mean_p, deviation_p = (part.float() for part in net.prior_of(x))
+    moved = net.flow(z, condition, pairs).float()
+    # KL by one sample of the posterior, the flow keeping volume (VITS, equation 4).
+    return z, deviation_p - deviation_q - 0.5 + 0.5 * (moved - mean_p) ** 2 * torch.exp(-2.0 * deviation_p)
+
+
+def losses(net: AcousticNet, batch: dict[str, Tensor], latent_kept: float = 0.0) -> dict[str, Tensor]:
+    """Mel before and after the postnet, voicing, average mel of phonemes, log duration, divergence of the latent.
+
+    `latent_kept` is the share of rows whose decoder sees the latent. The others keep the feed-forward path alive: it
+    must speak alone, and shows what the latent adds. At 0 posterior and flow are not run at all.
+    """
+    mel, mask, phoneme_mask = batch["mel"], batch["mask"], batch["phoneme_mask"]
+    condition = net.conditioner(batch["timbre"], batch["style"], batch["quality"])
+    text, average = net.text(batch["ids"], condition, phoneme_mask)
+    guess = net.duration(text.detach())
+    x = net.frames(text, batch["owner"], batch["plan"])
+    found: dict[str, Tensor] = {}
+    latent = None
+    if latent_kept > 0:
+        latent, divergence = _latent(net, mel, x, condition, mask[:, 0::2])
+        found["divergence"] = masked_mean(divergence, mask[:, 0::2])
+        latent = latent * (torch.rand(len(mel), 1, 1, device=mel.device) < latent_kept).float()
+    coarse, fine, voicing = net.decode(x, latent, condition, mask)
+    spread = average.float().gather(1, batch["owner"].unsqueeze(-1).expand(-1, -1, mel.shape[-1]))
+    target = torch.log(batch["durations"].float().clamp(min=1.0))
+    voicing_loss = functional.binary_cross_entropy_with_logits(voicing.float(), batch["voiced"], reduction="none")
+    return found | {
+        "mel": masked_mean((fine.float() - mel).abs(), mask),
+        "coarse": masked_mean((coarse.float() - mel).abs(), mask),
+        "voicing": masked_mean(voicing_loss.unsqueeze(-1), mask),
+        "average": masked_mean((spread - mel) ** 2, mask),
+        "duration": masked_mean(((guess.float() - target) ** 2).unsqueeze(-1), phoneme_mask),
+    }

@@ -1,0 +1,191 @@
+"""Training the acoustic model on aligned clips, and aligning more clips with it.
+
+Letters: P phonemes, T frames, M mel bands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track as progress
+
+from .. import acoustic, audio, reference
+from ..text import phonemes
+from . import annotations, samples
+from .acoustic_net import AcousticNet, losses
+from .loop import Batch
+from .recordings import Clip, Recordings, batches_by_length, is_held_out
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One aligned clip and what is known of it. Arrays are read when a batch is made."""
+
+    position: int
+    clip: Clip
+    ids: np.ndarray
+    durations: np.ndarray
+
+
+def examples(recordings: Recordings, cache: Path, longest: int = 900, held_out: bool = False) -> list[Example]:
+    """Clips with phonemes and durations, at most `longest` frames, of the training side or the held-out side."""
+    known, durations = annotations.transcribe(recordings, cache), annotations.durations(recordings, cache)
+    found = []
+    for position, clip in enumerate(recordings.clips):
+        symbols, frames = known.get(clip.id), durations.get(clip.id)
+        if not symbols or frames is None or clip.frames > longest or is_held_out(clip) != held_out:
+            continue
+        found.append(Example(position, clip, phonemes.ids(symbols), np.array(frames)))
+    return found
+
+
+def quality(clip: Clip) -> np.ndarray:
+    """How the clip was recorded, float32 (2,): bandwidth and noise floor, both about 0 to 1, clean is (1, 0)."""
+    bandwidth = min(clip.bandwidth, 12_000.0) / 12_000.0
+    floor = (np.clip(clip.floor, -90.0, -30.0) + 90.0) / 60.0
+    return np.array([bandwidth, floor], dtype=np.float32)
+
+
+class Collator:
+    """Turns examples into padded batches; knows every clip's profile, and which clips share a speaker."""
+
+    def __init__(self, recordings: Recordings, profiles: annotations.Profiles) -> None:
+        self.recordings = recordings
+        self.profiles = profiles
+        self.style = profiles.style
+        self.siblings: dict[str, list[int]] = {}
+        for position, clip in enumerate(recordings.clips):
+            if clip.frames >= 120:
+                self.siblings.setdefault(clip.speaker, []).append(position)
+
+    def row(self, example: Example, random: np.random.Generator) -> dict[str, np.ndarray]:
+        clip = example.clip
+        mel = self.recordings.mel(clip)
+        track = self.recordings.pitch(clip)
+        scaled = reference.scaled(mel)
+        loudness = audio.energy(mel) - audio.speech_level(mel)
+        plan = acoustic.measured_plan(track, loudness, example.durations, float(self.profiles.pitch[example.position]))
+        columns = acoustic.plan_columns(plan, float(self.profiles.pitch[example.position]))
+        # Timbre from another clip of the same speaker, where there is one, cannot carry this clip's words.
+        siblings = self.siblings.get(clip.speaker, [example.position])
+        whose = siblings[int(random.integers(len(siblings)))] if random.random() < 0.7 else example.position
+        timbre = self.profiles.timbre[whose] + random.normal(0.0, 0.01, self.profiles.timbre.shape[1])
+        return {
+            "ids": example.ids,
+            "durations": example.durations,
+            "mel": scaled,
+            "voiced": (track > 0).astype(np.float32),
+            "plan": columns,
+            "owner": np.repeat(np.arange(len(example.durations)), example.durations),
+            "timbre": (timbre / np.linalg.norm(timbre)).astype(np.float32),
+            "style": self.style[example.position],
+            "quality": quality(clip),
+        }
+
+    def batch(self, group: list[Example], random: np.random.Generator) -> Batch:
+        rows = [self.row(example, random) for example in group]
+        frames = np.array([len(row["mel"]) for row in rows])
+        counts = np.array([len(row["ids"]) for row in rows])
+        result = {}
+        for name in rows[0]:
+            values = [row[name] for row in rows]
+            longest = max(len(value) for value in values)
+            if name in ("mel", "voiced", "plan", "owner"):
+                longest += longest % 2  # the network steps over pairs of frames
+            padding = [[(0, longest - len(value)), *[(0, 0)] * (value.ndim - 1)] for value in values]
+            result[name] = torch.from_numpy(
+                np.stack([np.pad(value, pad) for value, pad in zip(values, padding, strict=True)])
+            )
+        for name, lengths in (("mask", frames), ("phoneme_mask", counts)):
+            flags = np.arange(result["mel" if name == "mask" else "ids"].shape[1])[None] < lengths[:, None]
+            result[name] = torch.from_numpy(flags.astype(np.float32)[..., None])
+        return result
+
+
+def batches(
+    collator: Collator, rows: list[Example], seed: int, budget: int = 6000, real_share: float = 1.0
+) -> Iterator[Batch]:
+    """Endless epochs of length-sorted batches of at most `budget` padded frames.
+
+    `real_share` is how much of the real speech takes part in each epoch beside all of the synthetic.
+    """
+    random = np.random.Generator(np.random.Philox(seed))
+    while True:
+        chosen = [row for row in rows if row.clip.set == "synthetic" or random.random() < real_share]
+        lengths = np.array([row.clip.frames for row in chosen])
+        for group in batches_by_length(lengths, budget, random):
+            yield collator.batch([chosen[index] for index in group], random)
+
+
+class Check:
+    """Losses on held-out clips with and without the latent, and a picture of the first of them."""
+
+    def __init__(self, collator: Collator, held_out: list[Example], latent: float, out: Path, size: int = 16) -> None:
+        rows = held_out[: 4 * size]
+        # A generator for each batch keeps the draw of the timbre clips the same at every check.
+        self._batches = [
+            collator.batch(rows[first : first + size], np.random.Generator(np.random.Philox(first)))
+            for first in range(0, len(rows), size)
+        ]
+        self._ways = {"feed_forward": 0.0} | ({"latent": 1.0} if latent else {})
+        self._out = out
+
+    def __call__(self, net: AcousticNet, step: int) -> dict[str, float]:
+        figures: dict[str, float] = {}
+        device = next(net.parameters()).device.type
+        with torch.no_grad(), torch.autocast(device, torch.bfloat16):
+            for way, kept in self._ways.items():
+                found = [
+                    losses(net, {name: value.to(device) for name, value in batch.items()}, kept)
+                    for batch in self._batches
+                ]
+                for name in found[0]:
+                    figures[f"held_out_{way}_{name}"] = round(float(np.mean([float(one[name]) for one in found])), 4)
+        self._picture(net, step, device)
+        return figures
+
+    def _picture(self, net: AcousticNet, step: int, device: str) -> None:
+        batch = {name: value[:1].to(device) for name, value in self._batches[0].items()}
+        with torch.no_grad():
+            condition = net.conditioner(batch["timbre"], batch["style"], batch["quality"])
+            text, _ = net.text(batch["ids"], condition, batch["phoneme_mask"])
+            x = net.frames(text, batch["owner"], batch["plan"])
+            _, mel, _ = net.decode(x, None, condition, batch["mask"])
+        count = int(batch["mask"].sum())
+        shown = {"meant": batch["mel"], f"said at step {step}": mel}
+        mels = {name: value[0, :count].float().cpu().numpy() * audio.MEL_SPREAD + audio.MEL_CENTRE for name, value in shown.items()}
+        samples.picture(self._out / "samples" / f"{step:06d}.png", mels)
+
+
+def align_all(net: AcousticNet, recordings: Recordings, profiles: annotations.Profiles, cache: Path) -> dict[str, float]:
+    """Align every clip that has no exact durations, and keep what fits; the worst twentieth of each set is left out."""
+    known = annotations.transcribe(recordings, cache)
+    found: dict[str, list[int]] = {}
+    distances: dict[str, list[tuple[float, str]]] = {}
+    style = profiles.style
+    for position, clip in enumerate(progress(recordings.clips, "alignment", transient=True)):
+        symbols = known.get(clip.id)
+        if not symbols or clip.durations is not None or not annotations.fits(clip, symbols):
+            continue
+        with torch.no_grad():
+            condition = net.conditioner(
+                torch.from_numpy(profiles.timbre[position])[None],
+                torch.from_numpy(style[position])[None],
+                torch.from_numpy(quality(clip))[None],
+            )
+            _, average = net.text(torch.from_numpy(phonemes.ids(symbols))[None], condition)
+        frames, distance = annotations.align(average[0].numpy(), reference.scaled(recordings.mel(clip)))
+        found[clip.id] = frames.tolist()
+        distances.setdefault(clip.set, []).append((distance, clip.id))
+    means = {}
+    for name, pairs in distances.items():
+        pairs.sort()
+        means[name] = float(np.mean([distance for distance, _ in pairs]))
+        for _, clip_id in pairs[len(pairs) - len(pairs) // 20 :]:
+            del found[clip_id]
+    annotations.write_durations(cache, found)
+    return means

@@ -1,0 +1,248 @@
+"""`resay train …`: from recordings to the folder of weights that ships. Every stage can be stopped and resumed.
+
+    resay train features CORPUS        read the recordings once
+    resay train reference              timbre encoder           → resay train profiles
+    resay train vocoder                mel and pitch to samples
+    resay train acoustic               first on exact durations → resay train align → then on everything
+    resay train prosody                language model of durations, pitch and energy
+    resay train export MODELS          graphs, model.json, default voices
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+from .. import reference
+from ..onnx_graph import OnnxGraph
+from ..prosody import Codes
+from . import (
+    acoustic_net, acoustic_stage, annotations, export, loop, prosody_net, prosody_stage, recordings, reference_net,
+    reference_stage, release, vocoder_net, vocoder_stage,
+)
+
+app = typer.Typer(help="Train the networks. Needs the extra `train`.", no_args_is_help=True)
+
+Cache = Annotated[Path, typer.Option(help="Where features and annotations are kept.")]
+Runs = Annotated[Path, typer.Option(help="Where checkpoints, logs and samples go, one folder a stage.")]
+Minutes = Annotated[float, typer.Option(help="Wall-clock budget.")]
+Steps = Annotated[int | None, typer.Option(help="Step budget instead of minutes.")]
+Threads = Annotated[int, typer.Option(help="Processor threads.")]
+Seed = Annotated[int, typer.Option(help="Of the starting weights and of the order of the data.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Resume = Annotated[bool, typer.Option(help="Go on from the checkpoint.")]
+Rate = Annotated[float, typer.Option(help="Highest learning rate.")]
+Init = Annotated[Path | None, typer.Option(help="Start from the exported weights in this folder.")]
+
+CACHE, RUNS = Path("runs/cache"), Path("runs/out")
+
+
+def _record(options: loop.Options, stage: str, clips: list[recordings.Clip], shape: Any) -> None:
+    """The training manifest of one stage: what on, with what, for how long, and how well."""
+    lines = (options.out / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    seconds: dict[str, float] = {}
+    for clip in clips:
+        seconds[clip.set] = seconds.get(clip.set, 0.0) + clip.frames / 80
+    content = {
+        "stage": stage,
+        "options": loop.describe(options),
+        "shape": shape.__dict__,
+        "hours": {name: round(value / 3600, 2) for name, value in sorted(seconds.items())},
+        "licences": sorted({clip.licence for clip in clips}),
+        "commit": commit,
+        "torch": torch.__version__,
+        "machine": platform.processor() or platform.machine(),
+        "last": json.loads(lines[-1]),
+    }
+    (options.out / "training.json").write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+
+
+@app.command()
+def features(
+    corpus: Annotated[Path, typer.Argument(help="Corpus folder, or a folder of sound files with .txt beside them.")],
+    cache: Cache = CACHE,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+) -> None:
+    """Read every recording once: mel, pitch, samples, phonemes."""
+    added = recordings.prepare(corpus, cache, workers)
+    known = annotations.transcribe(recordings.Recordings(cache), cache)
+    typer.echo(f"{added} clips added, {sum(map(bool, known.values()))} with phonemes")
+
+
+@app.command("reference")
+def train_reference(
+    cache: Cache = CACHE, runs: Runs = RUNS, minutes: Minutes = 15.0, steps: Steps = None, threads: Threads = 2,
+    seed: Seed = 0, device: Device = "cpu", resume: Resume = False, learning_rate: Rate = 1e-3,
+) -> None:
+    """The timbre encoder."""
+    data = recordings.Recordings(cache)
+    people = reference_stage.speakers(data)
+    shape = reference_net.ReferenceShape()
+    net = reference_net.ReferenceTraining(shape, len(people))
+    options = loop.Options(
+        runs / "reference", minutes, steps, learning_rate, threads=threads, seed=seed, device=device, resume=resume,
+        weights={"speaker": 0.2},
+    )
+    loop.train(
+        net, reference_stage.batches(data, seed), reference_net.losses, options,
+        lambda average, step: reference_stage.retrieval(average.encoder, data),
+    )
+    _record(options, "reference", [clip for clips in people.values() for clip in clips], shape)
+
+
+@app.command()
+def profiles(
+    cache: Cache = CACHE, runs: Runs = RUNS,
+    models: Annotated[Path, typer.Option(help="Where the exported encoder goes.")] = CACHE,
+) -> None:
+    """Export the timbre encoder and listen with it to every clip."""
+    net = reference_net.ReferenceNet(reference_net.ReferenceShape())
+    _load(net, runs / "reference", "encoder.")
+    export.export_reference(net, models / "reference.onnx")
+    encoder = reference.Reference(OnnxGraph(models / "reference.onnx"), np.zeros(16), np.ones(16))
+    found = annotations.listen(recordings.Recordings(cache), encoder, cache)
+    typer.echo(f"{len(found.pitch)} profiles")
+
+
+@app.command("vocoder")
+def train_vocoder(
+    cache: Cache = CACHE, runs: Runs = RUNS, minutes: Minutes = 60.0, steps: Steps = None, threads: Threads = 2,
+    seed: Seed = 0, device: Device = "cpu", resume: Resume = False, learning_rate: Rate = 1e-3, init: Init = None,
+) -> None:
+    """The vocoder."""
+    data = recordings.Recordings(cache)
+    shape = vocoder_net.VocoderShape()
+    net = vocoder_net.VocoderNet(shape)
+    if init:
+        export.restore(net, init / "vocoder.onnx")
+    options = loop.Options(
+        runs / "vocoder", minutes, steps, learning_rate, threads=threads, seed=seed, device=device, resume=resume
+    )
+    loop.train(net, vocoder_stage.batches(data, seed), vocoder_stage.losses, options)
+    _record(options, "vocoder", [clip for clip, _ in vocoder_stage.chosen(data)], shape)
+
+
+@dataclass(frozen=True, eq=False)
+class _Aligned:
+    """What the acoustic model and the prosody model both learn from."""
+
+    data: recordings.Recordings
+    collator: acoustic_stage.Collator
+    rows: list[acoustic_stage.Example]
+    held_out: list[acoustic_stage.Example]
+
+    @classmethod
+    def open(cls, cache: Path, synthetic_only: bool = False) -> _Aligned:
+        data = recordings.Recordings(cache)
+        rows = acoustic_stage.examples(data, cache)
+        if synthetic_only:
+            rows = [row for row in rows if row.clip.set == "synthetic"]
+        collator = acoustic_stage.Collator(data, annotations.profiles(cache))
+        return cls(data, collator, rows, acoustic_stage.examples(data, cache, held_out=True))
+
+
+@app.command("acoustic")
+def train_acoustic(
+    cache: Cache = CACHE, runs: Runs = RUNS, minutes: Minutes = 60.0, steps: Steps = None, threads: Threads = 2,
+    seed: Seed = 0, device: Device = "cpu", resume: Resume = False, learning_rate: Rate = 1e-3, init: Init = None,
+    real: Annotated[float, typer.Option(help="Share of the real speech in every epoch; 0: exact durations only.")] = 1.0,
+    latent: Annotated[float, typer.Option(help="Share of rows with latent; 0 leaves posterior and flow alone.")] = 0.0,
+    frames: Annotated[int, typer.Option(help="Padded frames in a batch.")] = 6000,
+) -> None:
+    """The acoustic model."""
+    aligned = _Aligned.open(cache, synthetic_only=real == 0)
+    shape = acoustic_net.AcousticShape()
+    net = acoustic_net.AcousticNet(shape)
+    if init:
+        export.restore(net, init / "acoustic_encoder.onnx", init / "acoustic_decoder.onnx")
+    options = loop.Options(
+        runs / "acoustic", minutes, steps, learning_rate, threads=threads, seed=seed, device=device, resume=resume,
+        weights={"divergence": 0.3, "average": 0.5, "duration": 0.5, "voicing": 0.3, "coarse": 0.5},
+    )
+    loop.train(
+        net, acoustic_stage.batches(aligned.collator, aligned.rows, seed, frames, real),
+        lambda inner, batch: acoustic_net.losses(inner, batch, latent), options,
+        acoustic_stage.Check(aligned.collator, aligned.held_out, latent, options.out),
+    )
+    _record(options, "acoustic", [row.clip for row in aligned.rows], shape)
+
+
+@app.command()
+def align(cache: Cache = CACHE, runs: Runs = RUNS) -> None:
+    """Align every clip that has no exact durations, with the acoustic model as it is now."""
+    net = acoustic_net.AcousticNet(acoustic_net.AcousticShape())
+    _load(net, runs / "acoustic")
+    distances = acoustic_stage.align_all(net, recordings.Recordings(cache), annotations.profiles(cache), cache)
+    for name, distance in sorted(distances.items()):
+        typer.echo(f"{name}: mean squared distance {distance:.3f}")
+
+
+@app.command("prosody")
+def train_prosody(
+    cache: Cache = CACHE, runs: Runs = RUNS, minutes: Minutes = 30.0, steps: Steps = None, threads: Threads = 2,
+    seed: Seed = 0, device: Device = "cpu", resume: Resume = False, learning_rate: Rate = 1e-3, init: Init = None,
+) -> None:
+    """The prosody language model."""
+    aligned = _Aligned.open(cache)
+    plans = [prosody_stage.measured(aligned.collator, row) for row in aligned.rows]
+    held_out = [prosody_stage.measured(aligned.collator, row) for row in aligned.held_out]
+    shape = prosody_net.ProsodyShape()
+    options = loop.Options(
+        runs / "prosody", minutes, steps, learning_rate, threads=threads, seed=seed, device=device, resume=resume
+    )
+    net = prosody_net.ProsodyNet(shape)
+    if init:
+        names = ("prosody_text", "prosody_steps", "prosody_heads")
+        export.restore(net, *(init / f"{name}.onnx" for name in names))
+        codes = release.read_codes(init / "model.json")
+    else:
+        codes = prosody_stage.codes(plans, shape, seed)
+    release.write_codes(options.out / "codes.json", codes)
+    check = prosody_stage.Check(aligned.collator, aligned.held_out, held_out, codes)
+    loop.train(
+        net, prosody_stage.batches(aligned.collator, aligned.rows, plans, codes, seed), prosody_net.losses, options, check
+    )
+    _record(options, "prosody", [row.clip for row in aligned.rows], shape)
+
+
+def _load(net: torch.nn.Module, folder: Path, prefix: str = "") -> torch.nn.Module:
+    """The averaged weights of a checkpoint."""
+    state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)["average"]
+    net.load_state_dict({name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)})
+    return net.eval()
+
+
+@app.command("export")
+def export_all(
+    models: Annotated[Path, typer.Argument(help="Folder for the graphs.")],
+    cache: Cache = CACHE, runs: Runs = RUNS,
+    latent_strength: Annotated[float, typer.Option(help="Of the latent when speaking; 0 is feed-forward.")] = 0.0,
+) -> None:
+    """Graphs, model.json with the training manifest, and the default voices."""
+    models.mkdir(parents=True, exist_ok=True)
+    encoder = reference_net.ReferenceNet(reference_net.ReferenceShape())
+    _load(encoder, runs / "reference", "encoder.")
+    export.export_reference(encoder, models / "reference.onnx")
+    vocoder = vocoder_net.VocoderNet(vocoder_net.VocoderShape())
+    _load(vocoder, runs / "vocoder")
+    export.export_vocoder(vocoder, models / "vocoder.onnx")
+    acoustic = acoustic_net.AcousticNet(acoustic_net.AcousticShape())
+    _load(acoustic, runs / "acoustic")
+    export.export_acoustic(acoustic, models)
+    prosody = prosody_net.ProsodyNet(prosody_net.ProsodyShape())
+    _load(prosody, runs / "prosody")
+    export.export_prosody(prosody, models)
+    found = annotations.profiles(cache)
+    codes: Codes = release.read_codes(runs / "prosody" / "codes.json")
+    training = {path.parent.name: json.loads(path.read_text("utf-8")) for path in sorted(runs.glob("*/training.json"))}
+    release.write_shape(models, found, codes, prosody.shape, latent_strength, training)
+    release.write_voices(recordings.Recordings(cache), found, models / "voices")

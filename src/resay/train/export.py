@@ -1,0 +1,193 @@
+"""Networks to ONNX graphs, and back: an exported graph is also the checkpoint that training goes on from.
+
+Parameters keep their names as initialisers. On disk they are 16-bit; a cast in the graph makes them 32-bit once, when
+the runtime loads them.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from .. import audio
+from .acoustic_net import AcousticNet
+from .prosody_net import ProsodyNet
+from .reference_net import ReferenceNet
+from .vocoder_net import VocoderNet
+
+OPSET = 18
+SMALLEST_HALVED = 256  # elements; scales and biases stay exact
+
+
+class _AcousticEncoder(nn.Module):
+    """Phonemes and profile -> text, average mel, condition. Clean full-band recording is asked for."""
+
+    def __init__(self, net: AcousticNet) -> None:
+        super().__init__()
+        self.conditioner, self.text, self.duration = net.conditioner, net.text, net.duration
+        self.register_buffer("quality", torch.tensor([[1.0, 0.1]]), persistent=False)
+
+    def forward(self, ids: Tensor, timbre: Tensor, style: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        condition = self.conditioner(timbre, style, self.quality)
+        text, average = self.text(ids, condition)
+        return text, average, self.duration(text), condition
+
+
+class _AcousticDecoder(nn.Module):
+    """Text spread over frames, plan columns, noise and its strength -> scaled mel and voicing logit."""
+
+    def __init__(self, net: AcousticNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self, text: Tensor, owner: Tensor, plan: Tensor, condition: Tensor, noise: Tensor, strength: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        x = self.net.frames(text, owner, plan)
+        mean, deviation = self.net.prior_of(x)
+        latent = self.net.flow.inverse(mean + noise * torch.exp(deviation), condition)
+        # Strength 0 leaves the latent out: the feed-forward path.
+        _, mel, voicing = self.net.decode(x, latent * strength, condition)
+        return mel, voicing
+
+
+def _export(module: nn.Module, example: dict[str, Tensor], outputs: list[str], dynamic: dict[str, dict[int, str]]) -> onnx.ModelProto:
+    buffer = io.BytesIO()
+    module = module.eval().float()
+    torch.onnx.export(
+        module,
+        tuple(example.values()),
+        buffer,
+        input_names=list(example),
+        output_names=outputs,
+        dynamic_axes=dynamic,
+        opset_version=OPSET,
+        dynamo=False,
+        do_constant_folding=False,
+    )
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def halve(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store large 32-bit parameters in 16 bits, each followed by a cast that the runtime folds away."""
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.size < SMALLEST_HALVED:
+            continue
+        name = tensor.name
+        for node in model.graph.node:
+            for position, entry in enumerate(node.input):
+                if entry == name:
+                    node.input[position] = f"{name}.float"
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name))
+        casts.append(helper.make_node("Cast", [name], [f"{name}.float"], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    return model
+
+
+def _write(model: onnx.ModelProto, path: Path, note: dict[str, Any]) -> None:
+    halve(model)
+    for key, value in note.items():
+        model.metadata_props.add(key=key, value=str(value))
+    audio.write_bytes(path, model.SerializeToString())
+
+
+def export_vocoder(net: VocoderNet, path: Path) -> None:
+    example = {"features": torch.zeros(1, 50, net.shape.mel_bands + 2)}
+    axes = {name: {1: "frames"} for name in ("features", "real", "imaginary", "noise")}
+    _write(_export(net, example, ["real", "imaginary", "noise"], axes), path, asdict(net.shape))
+
+
+def export_reference(net: ReferenceNet, path: Path) -> None:
+    class WithoutMask(nn.Module):
+        def __init__(self, inner: ReferenceNet) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, mel: Tensor) -> Tensor:
+            return self.inner(mel, torch.ones_like(mel[:, :, :1]))
+
+    example = {"mel": torch.zeros(1, 200, net.shape.mel_bands)}
+    _write(_export(WithoutMask(net), example, ["timbre"], {"mel": {1: "frames"}}), path, asdict(net.shape))
+
+
+def export_acoustic(net: AcousticNet, folder: Path) -> None:
+    shape = net.shape
+    condition = torch.zeros(1, shape.condition)
+    ids = {
+        "ids": torch.ones(1, 12, dtype=torch.long),
+        "timbre": torch.zeros(1, shape.timbre),
+        "style": torch.zeros(1, shape.style),
+    }
+    axes = {name: {1: "phonemes"} for name in ("ids", "text", "average", "log_durations")}
+    outputs = ["text", "average", "log_durations", "condition"]
+    _write(_export(_AcousticEncoder(net), ids, outputs, axes), folder / "acoustic_encoder.onnx", asdict(shape))
+    frames = {
+        "text": torch.zeros(1, 12, shape.width),
+        "owner": torch.zeros(1, 40, dtype=torch.long),
+        "plan": torch.zeros(1, 40, 5),
+        "condition": condition,
+        "noise": torch.zeros(1, 20, shape.latent),
+        "strength": torch.ones(1),
+    }
+    axes = {name: {1: "frames"} for name in ("owner", "plan", "mel", "voicing")}
+    axes |= {"text": {1: "phonemes"}, "noise": {1: "pairs"}}
+    model = _export(_AcousticDecoder(net), frames, ["mel", "voicing"], axes)
+    _write(model, folder / "acoustic_decoder.onnx", asdict(shape))
+
+
+def export_prosody(net: ProsodyNet, folder: Path) -> None:
+    shape = net.shape
+    text = {
+        "ids": torch.ones(1, 12, dtype=torch.long),
+        "timbre": torch.zeros(1, shape.timbre),
+        "style": torch.zeros(1, shape.style),
+    }
+    axes = {"ids": {1: "phonemes"}, "text": {1: "phonemes"}}
+    _write(_export(net.text, text, ["text"], axes), folder / "prosody_text.onnx", asdict(shape))
+    steps = {
+        "text": torch.zeros(1, 1, shape.width),
+        "before": torch.zeros(1, 1, 3, dtype=torch.long),
+        "cache": torch.zeros(shape.layers, 2, 1, shape.heads, 5, shape.width // shape.heads),
+    }
+    axes = {name: {1: "steps"} for name in ("text", "before", "hidden")} | {"cache": {4: "kept"}, "longer": {4: "longer"}}
+    _write(_export(net.steps, steps, ["hidden", "longer"], axes), folder / "prosody_steps.onnx", asdict(shape))
+    token = torch.zeros(1, 1, dtype=torch.long)
+    heads = {"hidden": torch.zeros(1, 1, shape.width), "duration": token, "pitch": token}
+    names = ["durations", "pitches", "energies"]
+    axes = {name: {1: "steps"} for name in ("hidden", "duration", "pitch", *names)}
+    _write(_export(net.heads, heads, names, axes), folder / "prosody_heads.onnx", asdict(shape))
+
+
+def restore(net: nn.Module, *paths: Path) -> list[str]:
+    """Load parameters of exported graphs into a network by name; returns names that no graph had.
+
+    Wrappers put a prefix before names; what follows it is looked up.
+    """
+    found: dict[str, np.ndarray] = {}
+    for path in paths:
+        for tensor in onnx.load(str(path)).graph.initializer:
+            values = numpy_helper.to_array(tensor)
+            for prefix in ("", "net.", "inner."):
+                if tensor.name.startswith(prefix):
+                    found[tensor.name.removeprefix(prefix)] = values
+    missing = []
+    state = net.state_dict()
+    for name, value in state.items():
+        if name in found and found[name].shape == tuple(value.shape):
+            value.copy_(torch.from_numpy(found[name].astype(np.float32)))
+        else:
+            missing.append(name)
+    return missing

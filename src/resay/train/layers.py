@@ -1,0 +1,67 @@
+"""What the networks are built of. Letters in shapes: B batch, T frames or phonemes, C channels, D condition width."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Depthwise(nn.Module):
+    """One filter over time for each channel, (B, T, C) -> (B, T, C)."""
+
+    def __init__(self, channels: int, kernel: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(channels, 1, 1, kernel) * kernel**-0.5)
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.dilation = dilation
+        self.side = (kernel - 1) // 2 * dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        # As an image of height one, the transposed view is already "channels last": a CPU runs it some thirty times
+        # faster than a one-dimensional convolution.
+        image = x.transpose(1, 2).unsqueeze(2)
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        image = functional.conv2d(
+            image, weight, bias, padding=(0, self.side), dilation=(1, self.dilation), groups=x.shape[2]
+        )
+        return image.squeeze(2).transpose(1, 2)
+
+
+class Block(nn.Module):
+    """ConvNeXt block (Liu et al. 2022) over time, optionally steered by a condition (B, D) through scale and shift."""
+
+    def __init__(
+        self, channels: int, kernel: int = 7, expansion: int = 3, condition: int = 0, dilation: int = 1,
+        dropout: float = 0.0, depth: int = 8,
+    ) -> None:
+        super().__init__()
+        self.depthwise = Depthwise(channels, kernel, dilation)
+        self.norm = nn.LayerNorm(channels)
+        self.steer = nn.Linear(condition, 2 * channels) if condition else None
+        self.widen = nn.Linear(channels, expansion * channels)
+        self.narrow = nn.Linear(expansion * channels, channels)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        # A small start keeps a deep stack close to the identity, as the paper's layer scale does.
+        self.scale = nn.Parameter(torch.full((channels,), 1.0 / depth))
+        if self.steer is not None:
+            nn.init.zeros_(self.steer.weight)
+            nn.init.zeros_(self.steer.bias)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        y = self.norm(self.depthwise(x if mask is None else x * mask))
+        if self.steer is not None:
+            gain, shift = self.steer(condition).unsqueeze(1).chunk(2, dim=-1)
+            y = y * (1 + gain) + shift
+        y = self.narrow(self.dropout(functional.gelu(self.widen(y))))
+        return x + y * self.scale
+
+
+def lengths_mask(lengths: Tensor, longest: int) -> Tensor:
+    """1.0 where a row has content, (B,) -> (B, T, 1)."""
+    return (torch.arange(longest, device=lengths.device)[None, :] < lengths[:, None]).float().unsqueeze(-1)
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of (B, T, C) over the positions that the mask (B, T, 1) keeps."""
+    return (values * mask).sum() / (mask.sum() * values.shape[-1]).clamp(min=1.0)

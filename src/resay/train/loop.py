@@ -1,0 +1,165 @@
+"""The one training loop. Every stage brings a network, a stream of batches and a function from batch to losses."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+Batch = dict[str, Tensor]
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train, whatever the network."""
+
+    out: Path
+    """Folder for the checkpoint, the log and the samples."""
+    minutes: float = 10.0
+    """Wall-clock budget; the learning rate falls to zero at its end."""
+    steps: int | None = None
+    """Step budget instead of a time budget: the run is then the same on every machine of one kind."""
+    learning_rate: float = 1e-3
+    warmup: int = 200
+    """Steps over which the learning rate rises."""
+    threads: int = 1
+    seed: int = 0
+    device: str = "cpu"
+    resume: bool = False
+    """Go on from the checkpoint in `out`."""
+    save_minutes: float = 5.0
+    weights: dict[str, float] = field(default_factory=dict)
+    """Factor of each loss in the sum; 1 where not named."""
+    decay: float = 0.999
+    """Of the moving average of the weights, which is what gets exported."""
+
+
+@dataclass
+class State:
+    """What a run needs to go on: weights, their moving average, optimizer, and how much of the budget is used."""
+
+    net: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+
+    def save(self, path: Path) -> None:
+        content = {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        temporary = path.with_suffix(".part")
+        torch.save(content, temporary)
+        temporary.replace(path)
+
+    def load(self, path: Path) -> None:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        self.net.load_state_dict(content["net"])
+        self.average.load_state_dict(content["average"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.step, self.seconds = content["step"], content["seconds"]
+
+
+def _rate(options: Options, state: State, begun: float) -> tuple[float, float]:
+    """Learning rate now, and the share of the budget that is used: a short rise, then half a cosine down to zero."""
+    if options.steps is not None:
+        used = state.step / options.steps
+    else:
+        used = (state.seconds + time.monotonic() - begun) / (60 * options.minutes)
+    rise = min(1.0, (state.step + 1) / options.warmup)
+    return options.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, used))), used
+
+
+def _move(batch: Batch, device: str) -> Batch:
+    return {name: value.to(device) for name, value in batch.items()}
+
+
+def _average(state: State, decay: float) -> None:
+    # Early on the average follows quickly, else it would carry the random start for a thousand steps.
+    decay = min(decay, (1 + state.step) / (10 + state.step))
+    with torch.no_grad():
+        for kept, new in zip(state.average.parameters(), state.net.parameters(), strict=True):
+            kept.lerp_(new, 1 - decay)
+        for kept, new in zip(state.average.buffers(), state.net.buffers(), strict=True):
+            kept.copy_(new)
+
+
+def train(
+    net: nn.Module,
+    batches: Iterator[Batch],
+    losses_of: Callable[[nn.Module, Batch], Losses],
+    options: Options,
+    check: Callable[[nn.Module, int], dict[str, float]] | None = None,
+) -> nn.Module:
+    """Train until the budget is used; returns the averaged network.
+
+    `losses_of` gives named losses, whose weighted sum is followed downhill. `check` is called with the averaged network
+    at every save; its figures go into `log.jsonl` beside the losses.
+    """
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    net = net.to(options.device).train()
+    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    state = State(net, copy.deepcopy(net).eval().requires_grad_(False), optimizer)
+    checkpoint = options.out / "checkpoint.pt"
+    if options.resume and checkpoint.exists():
+        state.load(checkpoint)
+    begun, saved = time.monotonic(), time.monotonic()
+    sums: dict[str, float] = {}
+    counted = 0
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar, (options.out / "log.jsonl").open("a") as log:
+        task = bar.add_task(options.out.name, total=1.0)
+        while True:
+            rate, used = _rate(options, state, begun)
+            now = time.monotonic()
+            if now - saved > 60 * options.save_minutes or used >= 1.0:
+                figures = {name: round(value / max(1, counted), 4) for name, value in sums.items()}
+                line: dict[str, Any] = {"step": state.step, "minutes": round((state.seconds + now - begun) / 60, 1)}
+                line |= figures | (check(state.average, state.step) if check else {})
+                log.write(json.dumps(line) + "\n")
+                log.flush()
+                State(net, state.average, optimizer, state.step, state.seconds + now - begun).save(checkpoint)
+                saved, sums, counted = time.monotonic(), {}, 0
+            if used >= 1.0:
+                return state.average
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            batch = _move(next(batches), options.device)
+            with torch.autocast(options.device, torch.bfloat16):
+                losses = losses_of(net, batch)
+            total = sum(options.weights.get(name, 1.0) * value for name, value in losses.items())
+            optimizer.zero_grad(set_to_none=True)
+            total.backward()  # type: ignore[union-attr]
+            norm = nn.utils.clip_grad_norm_(trained, 1.0)
+            if torch.isfinite(norm):
+                optimizer.step()
+            state.step += 1
+            _average(state, options.decay)
+            counted += 1
+            for name, value in (losses | {"gradient": norm}).items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach())
+            shown = "  ".join(f"{name} {value / counted:.3f}" for name, value in sums.items())
+            bar.update(task, completed=used, description=f"{options.out.name}  step {state.step}  {shown}")
+
+
+def describe(options: Options) -> dict[str, Any]:
+    """The options as the training manifest records them."""
+    return asdict(options) | {"out": options.out.name}

@@ -1,0 +1,108 @@
+"""Training the prosody language model on the plans that aligned speech followed.
+
+Letters: P phonemes, N contours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from .. import acoustic, audio
+from ..prosody import POINTS, Codes, Plan
+from .acoustic_stage import Collator, Example
+from .loop import Batch
+from .prosody_net import ProsodyNet, ProsodyShape, losses
+from .recordings import batches_by_length
+
+VOICED_SHARE = 0.4
+"""Phonemes with less voicing than this have no pitch of their own."""
+
+
+def measured(collator: Collator, example: Example) -> tuple[Plan, np.ndarray]:
+    """The plan that a clip followed, and which of its phonemes are voiced (P,)."""
+    clip, durations = example.clip, example.durations
+    track = collator.recordings.pitch(clip)
+    mel = collator.recordings.mel(clip)
+    loudness = audio.energy(mel) - audio.speech_level(mel)
+    plan = acoustic.measured_plan(track, loudness, durations, float(collator.profiles.pitch[example.position]))
+    bounds = np.concatenate([[0], np.cumsum(durations)])
+    total = np.concatenate([[0], np.cumsum(track > 0)])
+    return plan, (total[bounds[1:]] - total[bounds[:-1]]) / durations >= VOICED_SHARE
+
+
+def _clusters(points: np.ndarray, count: int, random: np.random.Generator, rounds: int = 25) -> np.ndarray:
+    """Centres (count, 3) of contours (N, 3) by Lloyd's k-means; an empty cluster starts again at a random contour."""
+    centres = points[random.choice(len(points), count, replace=False)]
+    for _ in range(rounds):
+        squares = (centres**2).sum(axis=1)
+        nearest = (squares[None] - 2 * points @ centres.T).argmin(axis=1)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest, points)
+        sizes = np.bincount(nearest, minlength=count)
+        fresh = points[random.choice(len(points), count, replace=False)]
+        centres = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], fresh)
+    return centres
+
+
+def codes(plans: list[tuple[Plan, np.ndarray]], shape: ProsodyShape, seed: int = 0) -> Codes:
+    """Tokens fitted to a corpus: durations and energies on fixed scales, pitch contours by clustering."""
+    random = np.random.Generator(np.random.Philox(seed))
+    contours = np.concatenate([plan.pitch[voiced] for plan, voiced in plans]).astype(np.float64)
+    contours = contours[(np.abs(contours) < 1.2).all(axis=1)]
+    contours = contours[random.permutation(len(contours))[:40_000]]
+    centres = _clusters(contours, shape.pitches - 1, random)
+    centres = centres[np.argsort(centres.mean(axis=1))]
+    # Every count of frames up to 20, then steps of about 7 % up to a second and a half.
+    short = np.arange(1, 21)
+    long = np.geomspace(21.5, 120, shape.durations - len(short))
+    return Codes(
+        np.concatenate([short, long]).astype(np.float32),
+        np.concatenate([np.zeros((1, POINTS)), centres]).astype(np.float32),
+        np.linspace(-6.0, 1.5, shape.energies).astype(np.float32),
+    )
+
+
+def batches(
+    collator: Collator, rows: list[Example], plans: list[tuple[Plan, np.ndarray]], code: Codes, seed: int,
+    budget: int = 4000,
+) -> Iterator[Batch]:
+    """Endless epochs of batches of at most `budget` padded phonemes."""
+    random = np.random.Generator(np.random.Philox(seed))
+    tokens = [code.tokens(plan, voiced) for plan, voiced in plans]
+    lengths = np.array([len(row.ids) for row in rows])
+    while True:
+        for group in batches_by_length(lengths, budget, random):
+            longest = int(lengths[group].max())
+            ids, chosen = np.zeros((len(group), longest), np.int64), np.zeros((len(group), longest, 3), np.int64)
+            mask = np.zeros((len(group), longest, 1), np.float32)
+            positions = [rows[index].position for index in group]
+            for row, index in enumerate(group):
+                count = lengths[index]
+                ids[row, :count], chosen[row, :count], mask[row, :count] = rows[index].ids, tokens[index], 1.0
+            # Without style now and then, the model also knows what is ordinary: style strength 0.
+            styled = (random.random((len(group), 1)) > 0.15).astype(np.float32)
+            yield {
+                "ids": torch.from_numpy(ids),
+                "tokens": torch.from_numpy(chosen),
+                "phoneme_mask": torch.from_numpy(mask),
+                "timbre": torch.from_numpy(collator.profiles.timbre[positions]),
+                "style": torch.from_numpy(collator.style[positions] * styled),
+            }
+
+
+class Check:
+    """Losses on held-out clips."""
+
+    def __init__(
+        self, collator: Collator, rows: list[Example], plans: list[tuple[Plan, np.ndarray]], code: Codes
+    ) -> None:
+        self._batch = next(batches(collator, rows, plans, code, 0, 6000))
+
+    def __call__(self, net: ProsodyNet, step: int) -> dict[str, float]:
+        device = next(net.parameters()).device.type
+        with torch.no_grad(), torch.autocast(device, torch.bfloat16):
+            found = losses(net, {name: value.to(device) for name, value in self._batch.items()})
+        return {f"held_out_{name}": round(float(value), 4) for name, value in found.items()}

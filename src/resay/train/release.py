@@ -1,0 +1,81 @@
+"""From trained networks to the folder that ships: graphs, `model.json`, default voices."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import audio, consent, synthesis, text
+from ..prosody import Codes
+from ..reference import Profile
+from ..voices import Voice
+from .annotations import Profiles
+from .prosody_net import ProsodyShape
+from .recordings import Recordings
+
+DEFAULT_VOICES = {
+    "lan": ("zh", "female", "zf_xiaoyi:1", "a clear, lively woman's voice"),
+    "bo": ("zh", "male", "zm_yunyang:1", "a calm man's voice, as in the news"),
+    "ada": ("en", "female", "af_heart:1", "a warm woman's voice"),
+    "leo": ("en", "male", "am_michael:1", "a steady man's voice"),
+}
+"""Name of each shipped voice: language, gender, the synthetic speaker whose clips it is measured on, description."""
+LICENCE = "Weights: Apache-2.0. Trained on the recordings that NOTICE lists, under the licences named there."
+
+
+def voice_profile(recordings: Recordings, profiles: Profiles, speaker: str) -> Profile:
+    """The mean profile of all of a speaker's clips: one clip's mood does not become the voice."""
+    rows = [index for index, clip in enumerate(recordings.clips) if clip.speaker == speaker]
+    if not rows:
+        raise ValueError(f"no clip is spoken by {speaker}")
+    timbre = profiles.timbre[rows].mean(axis=0)
+    pitch = float(np.exp(np.log(profiles.pitch[rows]).mean()))
+    return Profile(timbre / np.linalg.norm(timbre), profiles.style[rows].mean(axis=0), round(pitch, 2))
+
+
+def write_voices(recordings: Recordings, profiles: Profiles, folder: Path) -> None:
+    """The default voices, as `.voice` files."""
+    for name, (language, gender, speaker, description) in DEFAULT_VOICES.items():
+        profile = voice_profile(recordings, profiles, speaker)
+        voice = Voice(
+            name, language, profile, consent.embedded(name), gender, description,
+            source=f"synthetic speech by Kokoro-82M v1.0 (Apache-2.0), {speaker.split(':')[0]}",
+        )
+        voice.save(folder / f"{name}.voice")
+
+
+def write_codes(path: Path, codes: Codes) -> None:
+    audio.write_bytes(path, json.dumps(_code_lists(codes)).encode())
+
+
+def read_codes(path: Path) -> Codes:
+    """Codes of `write_codes`, or of a `model.json`."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content = content.get("codes", content)
+    return Codes(**{name: np.array(content[name], dtype=np.float32) for name in synthesis.CODE_NAMES})
+
+
+def _code_lists(codes: Codes) -> dict[str, Any]:
+    return {name: np.round(getattr(codes, name).astype(float), 4).tolist() for name in synthesis.CODE_NAMES}
+
+
+def write_shape(
+    folder: Path, profiles: Profiles, codes: Codes, shape: ProsodyShape, strength: float, training: dict[str, Any]
+) -> None:
+    """`model.json`: everything about the graphs that is no weight, and how they came about."""
+    content = {
+        "name": "resay",
+        "phoneme_table": text.phonemes.VERSION,
+        "format": audio.FORMAT.__dict__,
+        "style_mean": np.round(profiles.style_mean.astype(float), 5).tolist(),
+        "style_spread": np.round(profiles.style_spread.astype(float), 5).tolist(),
+        "codes": _code_lists(codes),
+        "cache": [shape.layers, 2, 1, shape.heads, 0, shape.width // shape.heads],
+        "latent_strength": strength,
+        "licence": LICENCE,
+        "training": training,
+    }
+    audio.write_bytes(folder / "model.json", (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())

@@ -1,0 +1,262 @@
+"""Voices on disk: a `.voice` file holds what a speaker sounds like, their consent, and where it came from.
+
+The file is safetensors (arrays `timbre` and `style`) with one JSON header, so that no program has to unpickle anything
+and the header of thousands can be read without their arrays.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+import safetensors
+import safetensors.numpy
+
+from . import audio
+from .consent import Consent
+from .errors import BadFile, BadOption, UnknownVoice
+from .reference import Profile
+
+VERSION = 1
+"""Of the file's layout. Further arrays and header fields may join within a version: readers pass over them."""
+LANGUAGES = ("zh", "en")
+GENDERS = ("female", "male", "neutral", "")
+SUFFIX = ".voice"
+SHIPPED = Path(__file__).parent / "models" / "voices"
+LONGEST_NAME = 80  # characters
+FORBIDDEN = frozenset('/\\:*?"<>|')  # what one system or another refuses in a file name, or reads as a path
+HEADER = "resay"  # the one metadata key: safetensors keeps several in no certain order, and files shall be equal
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """Somebody's way of sounding, with the permission to use it."""
+
+    name: str
+    language: str
+    """`zh` or `en`: what the speaker spoke; it decides how a text without letters is read."""
+    profile: Profile
+    consent: Consent
+    gender: str = ""
+    description: str = ""
+    source: str = ""
+    """Digest of the clip, or a word on where a shipped voice comes from."""
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    """The report on the clip, as JSON."""
+    seed: int | None = None
+    """The seed that suits this voice."""
+    tags: tuple[str, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over what decides the sound: language, pitch, timbre and style. Names and notes may change freely."""
+        head = {"version": VERSION, "language": self.language, "pitch": float(self.profile.pitch)}
+        digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+        for name, array in self._arrays().items():
+            digest.update(f"{name}:{array.shape}".encode() + array.tobytes())
+        return "sha256:" + digest.hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the arrays."""
+        return {
+            "name": self.name,
+            "language": self.language,
+            "gender": self.gender,
+            "description": self.description,
+            "source": self.source,
+            "quality": dict(self.quality),
+            "seed": self.seed,
+            "tags": list(self.tags),
+            "consent": self.consent.to_json(),
+        }
+
+    def to_bytes(self) -> bytes:
+        """The content of a `.voice` file: equal voices give equal bytes."""
+        header = {"version": VERSION, "pitch": float(self.profile.pitch), **self.to_json()}
+        text = json.dumps(header, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        return safetensors.numpy.save(self._arrays(), metadata={HEADER: text})
+
+    def save(self, path: str | Path) -> None:
+        """Write the file whole or not at all."""
+        audio.write_bytes(path, self.to_bytes())
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        style = np.ascontiguousarray(self.profile.style, dtype="<f4")
+        return {"style": style, "timbre": np.ascontiguousarray(self.profile.timbre, dtype="<f4")}
+
+
+def load(path: str | Path) -> Voice:
+    """Read a `.voice` file. Raises BadFile, in one line, where it is missing, damaged or of a later version."""
+    path = Path(path)
+    try:
+        with safetensors.safe_open(str(path), framework="numpy") as file:
+            header = _header(path, file.metadata())
+            # Names that this version does not know are a later one's additions: passed over.
+            arrays = {name: file.get_tensor(name) for name in ("timbre", "style") if name in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise BadFile(f"{path}: the voice cannot be read ({error.strerror or 'no such file'})") from error
+    except safetensors.SafetensorError as error:
+        raise BadFile(f"{path}: damaged, or not a voice file") from error
+    try:
+        return _voice(header, arrays)
+    except BadFile as error:
+        raise BadFile(f"{path}: {error}") from None
+
+
+def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    try:
+        header = json.loads((metadata or {})[HEADER])
+        version = int(header["version"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise BadFile(f"{path}: damaged, or not a voice file") from None
+    if version > VERSION:
+        raise BadFile(f"{path}: a voice of version {version}; this resay reads up to {VERSION}, so update resay")
+    return header
+
+
+def _voice(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Voice:
+    for name in ("timbre", "style"):
+        if name not in arrays:
+            raise BadFile(f"the voice has no {name}")
+        array = arrays[name]
+        if array.ndim != 1 or len(array) == 0 or array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise BadFile(f"the voice's {name} is damaged")
+    fields = {name: header.get(name) for name in ("name", "language", "pitch", "gender", "description", "source")}
+    if not isinstance(fields["pitch"], int | float) or not np.isfinite(fields["pitch"]) or fields["pitch"] < 0:
+        raise BadFile("the voice's pitch is damaged")
+    if fields["language"] not in LANGUAGES or not isinstance(fields["name"], str):
+        raise BadFile("the voice's name or language is damaged")
+    seed = header.get("seed")
+    quality = header.get("quality")
+    return Voice(
+        name=fields["name"],
+        language=fields["language"],
+        profile=Profile(_frozen(arrays["timbre"]), _frozen(arrays["style"]), float(fields["pitch"])),
+        consent=Consent.from_json(header.get("consent")),
+        gender=str(fields["gender"] or ""),
+        description=str(fields["description"] or ""),
+        source=str(fields["source"] or ""),
+        quality=quality if isinstance(quality, dict) else {},
+        seed=seed if isinstance(seed, int) else None,
+        tags=tuple(str(tag) for tag in header.get("tags") or ()),
+    )
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array = np.array(array, dtype=np.float32)
+    array.flags.writeable = False
+    return array
+
+
+def checked_name(name: str) -> str:
+    """The name in its canonical form (NFC). Raises BadOption where it could not be a plain file name everywhere."""
+    plain = unicodedata.normalize("NFC", name).strip()
+    letters = [unicodedata.category(letter) for letter in plain]
+    if not plain:
+        raise BadOption("a voice needs a name")
+    if len(plain) > LONGEST_NAME:
+        raise BadOption(f"a voice's name may have {LONGEST_NAME} characters, not {len(plain)}")
+    if FORBIDDEN & set(plain) or any(letter.startswith("C") for letter in letters):
+        raise BadOption(f'{plain!r} cannot name a voice: leave out / \\ : * ? " < > | and control characters')
+    if plain[0] in ".-" or plain[-1] == ".":
+        raise BadOption(f"{plain!r} cannot name a voice: it must not begin with a dot or dash, nor end with a dot")
+    if Path(plain).suffix.lower() in (SUFFIX, *(f".{ending}" for ending in audio.FILE_FORMATS), ".ogg"):
+        raise BadOption(f"{plain!r} cannot name a voice: it would be taken for a file")
+    return plain
+
+
+def default_folders() -> tuple[Path, Path]:
+    """The shipped voices and the user's own: $RESAY_VOICES, or `voices` in the user's data folder."""
+    chosen = os.environ.get("RESAY_VOICES")
+    own = Path(chosen) if chosen else platformdirs.user_data_path("resay", appauthor=False) / "voices"
+    return SHIPPED, own
+
+
+class VoiceLibrary:
+    """Voices by name, in one or more folders. The last folder is the user's: new voices go there.
+
+    Nothing is read until it is asked for. A name of an earlier folder cannot be taken again: one name is one voice.
+    """
+
+    def __init__(self, folders: Sequence[Path] | None = None) -> None:
+        self.folders = tuple(default_folders() if folders is None else folders)
+        if not self.folders:
+            raise ValueError("a voice library needs a folder")
+
+    def names(self) -> list[str]:
+        """All names, in alphabetical order."""
+        return sorted(self._paths())
+
+    def __iter__(self) -> Iterator[Voice]:
+        """Every voice, in the order of `names`. Raises BadFile at a damaged one."""
+        for name in self.names():
+            yield self.get(name)
+
+    def __contains__(self, name: str) -> bool:
+        return unicodedata.normalize("NFC", name).strip() in self._paths()
+
+    def get(self, name: str) -> Voice:
+        """Raises UnknownVoice, with the nearest names, or BadFile for a damaged file."""
+        path = self._path(name)
+        # The file's name is the voice's: whoever renames the file renames the voice.
+        return replace(load(path), name=unicodedata.normalize("NFC", path.stem))
+
+    def is_own(self, name: str) -> bool:
+        """Whether a voice is the user's. Raises UnknownVoice."""
+        return self._path(name).parent == self.folders[-1]
+
+    def refuse_taken(self, name: str, overwrite: bool = False) -> None:
+        """Raises BadOption where a new voice could not get this name."""
+        taken = self._paths().get(name)
+        if taken is not None and taken.parent != self.folders[-1]:
+            raise BadOption(f"a voice called {name!r} ships with resay; choose another name")
+        if taken is not None and not overwrite:
+            raise BadOption(f"there is a voice called {name!r} already; use --replace to overwrite it")
+
+    def add(self, voice: Voice, overwrite: bool = False) -> Path:
+        """Save a voice in the user's folder. Raises BadOption for a bad or taken name."""
+        if checked_name(voice.name) != voice.name:
+            raise BadOption(f"{voice.name!r} is not in its canonical form; use {checked_name(voice.name)!r}")
+        self.refuse_taken(voice.name, overwrite)
+        path = self._paths().get(voice.name, self.folders[-1] / f"{voice.name}{SUFFIX}")
+        voice.save(path)
+        return path
+
+    def remove(self, name: str) -> Path:
+        """Delete a voice of the user's folder. Raises UnknownVoice, or BadOption for a shipped one."""
+        path = self._path(name)
+        if not self.is_own(name):
+            raise BadOption(f"{name!r} ships with resay and cannot be removed")
+        try:
+            path.unlink()
+        except OSError as error:
+            raise BadFile(f"{path}: cannot be removed ({error.strerror or error})") from error
+        return path
+
+    def _path(self, name: str) -> Path:
+        paths = self._paths()
+        plain = unicodedata.normalize("NFC", name).strip()
+        if plain not in paths:
+            near = difflib.get_close_matches(plain, paths, n=3) or sorted(paths)[:8]
+            hint = f"did you mean {' or '.join(near)}?" if near else "there are no voices yet"
+            raise UnknownVoice(f"no voice is called {name!r} and no clip lies there; {hint}")
+        return paths[plain]
+
+    def _paths(self) -> dict[str, Path]:
+        # Folders are read anew every time: a listing is quick, and another process may just have added a voice.
+        paths: dict[str, Path] = {}
+        for folder in self.folders:
+            for path in folder.glob(f"*{SUFFIX}") if folder.is_dir() else ():
+                if not path.name.startswith("."):
+                    paths.setdefault(unicodedata.normalize("NFC", path.stem), path)
+        return paths

@@ -1,0 +1,113 @@
+"""What several tests share: a voice, a folder of voices, clips, and an engine that needs no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from resay import audio, consent, reference, text, voices
+from resay.audio import FORMAT, Audio
+from resay.cli import sources
+from resay.prosody import Plan
+from resay.reference import Profile, Report
+from resay.synthesis import Piece, Request, Speech
+from resay.voices import Voice
+
+TODAY = date(2026, 3, 8)
+
+
+class FakeEngine:
+    """Speaks real sentences as tones whose length and pitch follow from the seed. Keeps the engine's promises."""
+
+    def __init__(self) -> None:
+        self.digests = {"prosody": "sha256:" + "0" * 64, "acoustic": "sha256:" + "1" * 64}
+
+    def listen(self, sound: Audio) -> tuple[Profile, Report]:
+        report = reference.check(sound)
+        if not report.accepted:
+            raise reference.BadAudio(report.findings[0].message)
+        return profile(int(abs(sound.samples).sum()) % 1000), report
+
+    def stream(self, request: Request, voice: Voice, *, today=None, style=None, lexicon=None, plans=None):
+        voice.consent.require(consent.Use.SPEAK, today or TODAY)
+        sentences = list(text.sentences(request.text, request.language, lexicon, voice.language))
+
+        def pieces() -> Iterator[Piece]:
+            for index, sentence in enumerate(sentences):
+                random = np.random.default_rng([request.seed, index])
+                count = len(sentence.phonemes)
+                durations = random.integers(3, 9, count)
+                plan = Plan(durations, np.zeros((count, 3), np.float32), np.zeros(count, np.float32))
+                at = np.arange(int(durations.sum()) * FORMAT.hop)
+                sound = np.sin(at * random.uniform(0.02, 0.05)).astype(np.float32) * 0.3
+                yield Piece(index, sentence, plan, Audio(sound))
+
+        return pieces()
+
+    def say(self, request: Request, voice: Voice, **options) -> Speech:
+        pieces = tuple(self.stream(request, voice, **options))
+        return Speech(Audio.join(piece.audio for piece in pieces), pieces)
+
+
+def profile(seed: int = 0) -> Profile:
+    """A made-up speaker."""
+    random = np.random.default_rng(seed)
+    timbre = random.standard_normal(192).astype(np.float32)
+    return Profile(timbre / np.linalg.norm(timbre), random.standard_normal(16).astype(np.float32), 180.0)
+
+
+@pytest.fixture
+def voice() -> Voice:
+    return Voice("Ada", "en", profile(), consent.embedded("Ada"), gender="female", description="calm", tags=("demo",))
+
+
+@pytest.fixture
+def library(tmp_path: Path, voice: Voice, monkeypatch: pytest.MonkeyPatch) -> voices.VoiceLibrary:
+    """The voices that commands find: Ada ships, 小明 is the user's."""
+    shipped, own = tmp_path / "shipped", tmp_path / "own"
+    voice.save(shipped / "Ada.voice")
+    replace(voice, name="小明", language="zh", consent=consent.own()).save(own / "小明.voice")
+    monkeypatch.setattr(voices, "SHIPPED", shipped)
+    monkeypatch.setenv("RESAY_VOICES", str(own))
+    return voices.VoiceLibrary()
+
+
+@pytest.fixture
+def fake_engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """Commands get this engine instead of the weights."""
+    engine = FakeEngine()
+    monkeypatch.setattr(sources, "engine", lambda weights: engine)
+    return engine
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("RESAY_LANGUAGE", "en")
+    monkeypatch.setenv("RESAY_VOICES", str(tmp_path / "own"))
+    return folder
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Four seconds that pass for speech: a voiced buzz in syllables."""
+    path = tmp_path / "clips" / "speaker.wav"
+    audio.write(path, syllables(4.0))
+    return path
+
+
+def syllables(seconds: float) -> Audio:
+    """A buzz at about 140 Hz that comes and goes four times a second."""
+    at = np.arange(int(seconds * FORMAT.sample_rate)) / FORMAT.sample_rate
+    pitch = 140 + 20 * np.sin(2 * np.pi * 0.7 * at)
+    phase = 2 * np.pi * np.cumsum(pitch) / FORMAT.sample_rate
+    buzz = sum(np.sin(phase * harmonic) / harmonic for harmonic in range(1, 20))
+    return Audio((0.15 * buzz * np.clip(np.sin(2 * np.pi * 2 * at), 0, 1) ** 2).astype(np.float32))

@@ -1,0 +1,122 @@
+"""The shipped weights and voices, through the real command."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import resay
+from resay import audio, manifest
+from resay.cli import main
+from resay.synthesis import SHIPPED, Engine
+from resay.voices import VoiceLibrary
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = pytest.mark.skipif(not (SHIPPED / "model.json").is_file(), reason="there are no shipped weights")
+
+
+@pytest.fixture
+def run(work, capfd):
+    """Runs a command with no voices but the shipped ones; gives exit code, standard output and standard error."""
+
+    def command(*arguments: object):
+        code = main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+def test_there_is_a_woman_and_a_man_for_each_language():
+    kinds = {(voice.language, voice.gender) for voice in VoiceLibrary([resay.voices.SHIPPED])}
+    assert kinds >= {("zh", "female"), ("zh", "male"), ("en", "female"), ("en", "male")}
+
+
+def test_same_request_gives_the_same_bytes(run, work):
+    voice = VoiceLibrary().names()[0]
+    for name in ("one.wav", "two.wav"):
+        code, _, err = run("speak", "你好，say it again, exactly.", "--voice", voice, "-o", name)
+        assert (code, err) == (0, "")
+    assert (work / "one.wav").read_bytes() == (work / "two.wav").read_bytes()
+
+
+def test_another_seed_moves_pitch_and_timing_but_no_phoneme(run, work):
+    for seed in (42, 1234):
+        assert (
+            run("speak", "今天天气很好。", "--voice", VoiceLibrary().names()[0], "--seed", seed, "-o", f"{seed}.wav")[0]
+            == 0
+        )
+    one, other = manifest.read("42.json").pieces[0], manifest.read("1234.json").pieces[0]
+    assert one.phonemes == other.phonemes
+    assert not np.array_equal(one.plan.durations, other.plan.durations)
+    assert not np.array_equal(one.plan.pitch, other.plan.pitch)
+
+
+def test_sound_is_heard_and_finite():
+    speech = Engine().say(resay.Request("Good morning. 早上好。"), next(iter(VoiceLibrary())))
+    assert 1.0 < speech.audio.seconds < 10.0
+    assert np.isfinite(speech.audio.samples).all()
+    assert np.abs(speech.audio.samples).max() > 0.05
+
+
+def test_python_and_command_give_the_same_sound(run, work):
+    voice = next(iter(VoiceLibrary()))
+    assert run("speak", "Good morning.", "--voice", voice.name, "-o", "out.wav")[0] == 0
+    assert audio.read("out.wav").digest() == Engine().say(resay.Request("Good morning."), voice).audio.digest()
+
+
+def test_speech_can_be_cloned(run, work, tmp_path):
+    clip = tmp_path / "clip.wav"
+    text = "The first voice speaks for a while, so that another one can be made of it."
+    audio.write(clip, Engine().say(resay.Request(text), next(iter(VoiceLibrary()))).audio)
+    assert run("speak", "早上好。", "--voice", clip, "--consent", "own", "-o", "out.wav")[0] == 0
+    assert run("voice", "add", "Eve", clip, "--consent", "own")[0] == 0
+    assert run("speak", "早上好。", "--voice", "Eve", "-o", "eve.wav")[0] == 0
+    # A kept voice is the clip's voice: nothing else of the clip decides the sound.
+    assert audio.read("out.wav").digest() == audio.read("eve.wav").digest()
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted(SHIPPED.glob("*.onnx"))] + ["model.json"])
+def test_every_broken_weights_file_is_one_line(run, work, tmp_path, name):
+    shutil.copytree(SHIPPED, tmp_path / "models", copy_function=lambda source, target: Path(target).symlink_to(source))
+    broken = tmp_path / "models" / name
+    content = broken.read_bytes()
+    broken.unlink()
+    command = ["speak", "Hi.", "--voice", VoiceLibrary().names()[0], "--models", broken.parent, "-o", "out.wav"]
+    for damage in (content[: len(content) // 2], b"", None):
+        broken.unlink(missing_ok=True)
+        if damage is not None:
+            broken.write_bytes(damage)
+        code, out, err = run(*command)
+        assert (code, out) == (2, "")
+        assert err.count("\n") == 1
+        assert list(work.iterdir()) == []
+
+
+def test_doctor_finds_the_installation_well(run):
+    code, out, err = run("doctor")
+    assert code == 0, err
+    assert "BAD" not in out
+
+
+@pytest.mark.skipif(not (ROOT / "examples" / "clone_me.wav").is_file(), reason="the clip to clone is not there yet")
+def test_demo_speaks(work, tmp_path):
+    spec = importlib.util.spec_from_file_location("demo", ROOT / "examples" / "demo.py")
+    demo = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(demo)
+    demo.main(tmp_path / "outputs")
+    assert len(list((tmp_path / "outputs").glob("*.wav"))) == 2 * len(demo.SENTENCES)
+    assert len(list((tmp_path / "outputs").glob("*.json"))) == 2 * len(demo.SENTENCES)
+
+
+def test_code_of_the_readme_runs(work):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
