@@ -31,7 +31,7 @@ class Kind(Enum):
     WRITTEN = "written"
     """A record that the speaker gave, read from a file."""
     EMBEDDED = "embedded"
-    """A voice that ships with resay and is nobody's: blended from synthetic voices."""
+    """A voice that ships with resay and is nobody's: made from synthetic speech."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def own(speaker: str = "the speaker") -> Consent:
 
 def embedded(speaker: str) -> Consent:
     """For the voices that ship with resay."""
-    statement = "A blend of synthetic voices; it belongs to no person."
+    statement = "Made from synthetic speech; it belongs to no person."
     return Consent(speaker, frozenset({Use.SPEAK, Use.TUNE}), None, statement, Kind.EMBEDDED)
 
 

@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _misused(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "resay"
-    problem = _one_line(error.format_message()).replace("Value error, ", "")
+    problem = _one_line(error.format_message()).replace("Value error, ", "") or "Missing command."
     return _fail(message("error", problem=message("usage", problem=problem, command=command)), BadOption.exit_code)
 
 

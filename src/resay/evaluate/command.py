@@ -41,7 +41,7 @@ def evaluate(
     sentence_count: Annotated[int | None, typer.Option("--sentences", min=1, help="Of each voice.")] = None,
     speakers: Annotated[int | None, typer.Option(min=0, help="Held-out people to clone, all by default.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is spoken.")] = 42,
-    threads: Annotated[int, typer.Option(min=1, help="Of the engine; a judge has one.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Of the engine and of each judge.")] = 2,
     speak: Annotated[bool, typer.Option("--speak/--no-speak", help="Judge our own engine at all.")] = True,
     timing: Annotated[bool, typer.Option("--timing/--no-timing", help="Measure speed and memory too.")] = True,
     models: Annotated[Path | None, typer.Option(metavar="DIR", help="Weights, instead of the shipped ones.")] = None,
@@ -56,7 +56,7 @@ def evaluate(
     options = Options(_languages(language), sentence_count, speakers, seed=seed)
     engine = Engine(models, threads=threads) if speak else None
     with _progress() as step:
-        run = Evaluation(Judges.open(judges), options, step)
+        run = Evaluation(Judges.open(judges, threads), options, step)
         if engine:
             library = VoiceLibrary()
             run.default_voices(engine, [library.get(name) for name in voice] if voice else list(library))

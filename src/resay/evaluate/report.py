@@ -159,4 +159,4 @@ def _weights(report: Report) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     cores = f"{machine.cores} cores (load {machine.load:g})"
     body += f"\nMeasured on {machine.processor}, {cores}, Python {machine.python}, {packages}.\n"
-    return f"{body}\n{report.notice}\n" if report.notice else body
+    return f"{body}\n```text\n{report.notice}\n```\n" if report.notice else body

@@ -7,7 +7,7 @@ machine hits all alike.
 from __future__ import annotations
 
 import cProfile
-import os
+import json
 import pstats
 import subprocess
 import sys
@@ -32,6 +32,7 @@ TWENTY_WORDS = {
 }
 """What the first sound is timed with: twenty English words, thirty-two Mandarin syllables."""
 SENTENCES = 5  # of each language and round
+STOPWATCH = str(Path(__file__).with_name("stopwatch.py"))
 STAGES = ("text", "prosody", "acoustic", "vocoder")
 
 
@@ -122,18 +123,11 @@ def warm(engines: Mapping[int, Engine], voices: Mapping[str, Voice], rounds: int
 
 def _run(command: Sequence[str]) -> tuple[float, int | None]:
     """Seconds and peak bytes of one process. Raises ResayError where it fails."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    peak = None
-    if hasattr(os, "wait4") and process.stderr:
-        # Not through `wait`: only wait4 tells what this one child used. Its complaint fits into the pipe's buffer.
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    complaint = process.communicate()[1].decode(errors="replace").strip()
-    if process.returncode:
-        raise ResayError(f"the command that was to be timed failed: {complaint or process.returncode}")
-    return time.perf_counter() - started, peak
+    done = subprocess.run([sys.executable, STOPWATCH, *command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ResayError(f"the command that was to be timed failed: {done.stderr.strip() or done.returncode}")
+    found = json.loads(done.stdout)
+    return found["seconds"], found["peak_bytes"]
 
 
 def cold(voice: str, text: str, models: Path | None = None, threads: int = 2, rounds: int = 5) -> Cold:

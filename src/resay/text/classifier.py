@@ -16,6 +16,10 @@ from zlib import crc32
 import numpy as np
 
 
+SHARED = frozenset("KLMNOQR")
+"""Features with these letters count for all words whose reading is of one kind, the part of its name after `_`."""
+
+
 @dataclass(frozen=True)
 class Model:
     """Feature hash → weight, and for every word its readings with how usual each is (`shares`, A to E)."""
@@ -76,6 +80,11 @@ def score(
 def keys(word: str, features: Sequence[str], candidate: str, usual: str, is_proposed: bool) -> Iterator[int]:
     """Hashes of the features together with a candidate; the last ones are shared by all words."""
     suffix = word + candidate
+    kind = candidate.partition("_")[2]
+    if kind:
+        for feature in features:
+            if feature[0] in SHARED:
+                yield crc32((feature + kind).encode())
     for feature in features:
         yield crc32((feature + suffix).encode())
     yield crc32(f"{is_proposed}{usual}{features[0]}".encode())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from . import letters, phonemes, tables
+from . import classifier, heteronyms, letters, phonemes, tables
 
 if TYPE_CHECKING:
     from .readings import Token
@@ -159,9 +160,12 @@ def spelled(word: str) -> Reading:
     return tuple(symbol for letter in word.lower() if letter in LETTERS for symbol in LETTERS[letter])
 
 
+_PLURAL_LETTERS = re.compile("[A-Z]{2,}s|[A-Z]{2,}'s")
+
+
 def is_one_word(word: str) -> bool:
     """Whether this is not several words in camelCase: written in one case, or in the dictionary as McDonald is."""
-    return word.lower() in dictionary() or word.isupper() or word.islower()
+    return word.lower() in dictionary() or word.isupper() or word.islower() or _PLURAL_LETTERS.fullmatch(word) is not None
 
 
 def read(word: str) -> tuple[Reading, str]:
@@ -189,4 +193,24 @@ _PRONOUNCEABLE = re.compile(r"(?:[^aeiouy]{0,2}[aeiouy]{1,2}[^aeiouy]{0,2})+")
 
 def in_context(tokens: list[Token], text: str) -> list[Token]:
     """The words of a paragraph with heteronyms read as their neighbours ask for."""
-    return tokens
+    model = heteronyms.model()
+    words = [
+        heteronyms.PAUSE if token.pause else text[token.start : token.end] for token in tokens if token.pause != "_"
+    ]
+    changed = list(tokens)
+    spoken = [place for place, token in enumerate(tokens) if token.pause != "_"]
+    for index, place in enumerate(spoken):
+        token = tokens[place]
+        if token.language != "en" or token.source != "dictionary":
+            continue
+        word = words[index].lower()
+        plural = word not in model.readings and word.endswith("s") and word[:-1] in model.readings
+        key = word[:-1] if plural else word
+        if key not in model.readings:
+            continue
+        table = heteronyms.readings()
+        name = classifier.best(model, key, heteronyms.features(words, index), table["=" + key])
+        reading = tuple(table[name].split(" "))
+        reading = with_s(reading) if plural else reading
+        changed[place] = replace(token, reading=reading, symbols=reading, source="context")
+    return changed

@@ -46,7 +46,7 @@ def features(words: Sequence[str], index: int) -> list[str]:
     written = words[index]
     case = "U" if written.isupper() and len(written) > 1 else "C" if written[:1].isupper() else "l"
     classes = [_class(word) for word in around]
-    near = {f"x{_word(words, index + step)}" for step in range(-6, 7) if step}
+    near = {f"x{word}" for word in (*_clause(words, index, -1), *_clause(words, index, 1))}
     return [
         "p",
         "w",
@@ -60,13 +60,13 @@ def features(words: Sequence[str], index: int) -> list[str]:
         f"h{third}",
         f"i{three}",
         f"j{case}{first == EDGE}",
-        f"k{classes[2]}",
-        f"l{classes[3]}",
-        f"m{classes[2]}{classes[3]}",
-        f"n{classes[1]}{classes[2]}",
-        f"o{classes[3]}{classes[4]}",
-        f"q{classes[1]}{classes[2]}{classes[3]}",
-        f"r{classes[0]}{classes[1]}{classes[2]}",
+        f"K{classes[2]}",
+        f"L{classes[3]}",
+        f"M{classes[2]}{classes[3]}",
+        f"N{classes[1]}{classes[2]}",
+        f"O{classes[3]}{classes[4]}",
+        f"Q{classes[1]}{classes[2]}{classes[3]}",
+        f"R{classes[0]}{classes[1]}{classes[2]}",
         f"s{first[:3]}",
         f"t{first[-3:]}",
         f"u{one[-3:]}",
@@ -78,6 +78,17 @@ def _word(words: Sequence[str], index: int) -> str:
     if not 0 <= index < len(words):
         return EDGE
     return words[index].lower()
+
+
+def _clause(words: Sequence[str], index: int, step: int) -> list[str]:
+    """Up to six words in one direction, to the next pause."""
+    found: list[str] = []
+    for distance in range(1, 7):
+        word = _word(words, index + step * distance)
+        if word in (PAUSE, EDGE):
+            break
+        found.append(word)
+    return found
 
 
 def _class(word: str) -> str:

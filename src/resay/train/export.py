@@ -1,7 +1,6 @@
 """Networks to ONNX graphs, and back: an exported graph is also the checkpoint that training goes on from.
 
-Parameters keep their names as initialisers. On disk they are 16-bit; a cast in the graph makes them 32-bit once, when
-the runtime loads them.
+Parameters keep their names as initialisers. On disk they are 16-bit, or 8-bit where that cannot be heard.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from .reference_net import ReferenceNet
 from .vocoder_net import VocoderNet
 
 OPSET = 18
-SMALLEST_HALVED = 256  # elements; scales and biases stay exact
+SMALLEST_SHRUNK = 1024  # elements; scales and biases stay exact
 
 
 class _AcousticEncoder(nn.Module):
@@ -76,29 +75,40 @@ def _export(module: nn.Module, example: dict[str, Tensor], outputs: list[str], d
     return onnx.load_from_string(buffer.getvalue())
 
 
-def halve(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store large 32-bit parameters in 16 bits, each followed by a cast that the runtime folds away."""
-    casts = []
-    for tensor in model.graph.initializer:
+def shrink(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
+    """Store large 32-bit parameters in 16 or 8 bits; nodes in the graph make them 32-bit again, once, when it is loaded.
+
+    Eight bits are symmetric with a scale for every row: of a linear layer's weight (out, in) one for each output.
+    Arithmetic stays 32-bit, so only the parameters are rounded, never what flows through the network.
+    """
+    nodes = []
+    for tensor in list(model.graph.initializer):
         values = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or values.size < SMALLEST_HALVED:
+        if tensor.data_type != TensorProto.FLOAT or values.size < SMALLEST_SHRUNK:
             continue
         name = tensor.name
         for node in model.graph.node:
             for position, entry in enumerate(node.input):
                 if entry == name:
                     node.input[position] = f"{name}.float"
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name))
-        casts.append(helper.make_node("Cast", [name], [f"{name}.float"], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
+        if bits == 16 or values.ndim < 2:
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name))
+            nodes.append(helper.make_node("Cast", [name], [f"{name}.float"], to=TensorProto.FLOAT))
+            continue
+        scale = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / 127.0 + 1e-12
+        tensor.CopyFrom(numpy_helper.from_array(np.rint(values / scale).astype(np.int8), name))
+        model.graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale"))
+        nodes.append(helper.make_node("Cast", [name], [f"{name}.unscaled"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Mul", [f"{name}.unscaled", f"{name}.scale"], [f"{name}.float"]))
+    nodes += model.graph.node
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     onnx.checker.check_model(model)
     return model
 
 
-def _write(model: onnx.ModelProto, path: Path, note: dict[str, Any]) -> None:
-    halve(model)
+def _write(model: onnx.ModelProto, path: Path, note: dict[str, Any], bits: int = 16) -> None:
+    shrink(model, bits)
     for key, value in note.items():
         model.metadata_props.add(key=key, value=str(value))
     audio.write_bytes(path, model.SerializeToString())
@@ -123,7 +133,7 @@ def export_reference(net: ReferenceNet, path: Path) -> None:
     _write(_export(WithoutMask(net), example, ["timbre"], {"mel": {1: "frames"}}), path, asdict(net.shape))
 
 
-def export_acoustic(net: AcousticNet, folder: Path) -> None:
+def export_acoustic(net: AcousticNet, folder: Path, bits: int = 8) -> None:
     shape = net.shape
     condition = torch.zeros(1, shape.condition)
     ids = {
@@ -133,7 +143,7 @@ def export_acoustic(net: AcousticNet, folder: Path) -> None:
     }
     axes = {name: {1: "phonemes"} for name in ("ids", "text", "average", "log_durations")}
     outputs = ["text", "average", "log_durations", "condition"]
-    _write(_export(_AcousticEncoder(net), ids, outputs, axes), folder / "acoustic_encoder.onnx", asdict(shape))
+    _write(_export(_AcousticEncoder(net), ids, outputs, axes), folder / "acoustic_encoder.onnx", asdict(shape), bits)
     frames = {
         "text": torch.zeros(1, 12, shape.width),
         "owner": torch.zeros(1, 40, dtype=torch.long),
@@ -145,7 +155,7 @@ def export_acoustic(net: AcousticNet, folder: Path) -> None:
     axes = {name: {1: "frames"} for name in ("owner", "plan", "mel", "voicing")}
     axes |= {"text": {1: "phonemes"}, "noise": {1: "pairs"}}
     model = _export(_AcousticDecoder(net), frames, ["mel", "voicing"], axes)
-    _write(model, folder / "acoustic_decoder.onnx", asdict(shape))
+    _write(model, folder / "acoustic_decoder.onnx", asdict(shape), bits)
 
 
 def export_prosody(net: ProsodyNet, folder: Path) -> None:
@@ -156,19 +166,19 @@ def export_prosody(net: ProsodyNet, folder: Path) -> None:
         "style": torch.zeros(1, shape.style),
     }
     axes = {"ids": {1: "phonemes"}, "text": {1: "phonemes"}}
-    _write(_export(net.text, text, ["text"], axes), folder / "prosody_text.onnx", asdict(shape))
+    _write(_export(net.text, text, ["text"], axes), folder / "prosody_text.onnx", asdict(shape), 8)
     steps = {
         "text": torch.zeros(1, 1, shape.width),
         "before": torch.zeros(1, 1, 3, dtype=torch.long),
         "cache": torch.zeros(shape.layers, 2, 1, shape.heads, 5, shape.width // shape.heads),
     }
     axes = {name: {1: "steps"} for name in ("text", "before", "hidden")} | {"cache": {4: "kept"}, "longer": {4: "longer"}}
-    _write(_export(net.steps, steps, ["hidden", "longer"], axes), folder / "prosody_steps.onnx", asdict(shape))
+    _write(_export(net.steps, steps, ["hidden", "longer"], axes), folder / "prosody_steps.onnx", asdict(shape), 8)
     token = torch.zeros(1, 1, dtype=torch.long)
     heads = {"hidden": torch.zeros(1, 1, shape.width), "duration": token, "pitch": token}
     names = ["durations", "pitches", "energies"]
     axes = {name: {1: "steps"} for name in ("hidden", "duration", "pitch", *names)}
-    _write(_export(net.heads, heads, names, axes), folder / "prosody_heads.onnx", asdict(shape))
+    _write(_export(net.heads, heads, names, axes), folder / "prosody_heads.onnx", asdict(shape), 8)
 
 
 def restore(net: nn.Module, *paths: Path) -> list[str]:
@@ -178,16 +188,18 @@ def restore(net: nn.Module, *paths: Path) -> list[str]:
     """
     found: dict[str, np.ndarray] = {}
     for path in paths:
-        for tensor in onnx.load(str(path)).graph.initializer:
-            values = numpy_helper.to_array(tensor)
+        stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(str(path)).graph.initializer}
+        for full_name, values in stored.items():
+            scale = stored.get(f"{full_name}.scale")
+            values = values.astype(np.float32) * (1.0 if scale is None else scale)
             for prefix in ("", "net.", "inner."):
-                if tensor.name.startswith(prefix):
-                    found[tensor.name.removeprefix(prefix)] = values
+                if full_name.startswith(prefix):
+                    found[full_name.removeprefix(prefix)] = values
     missing = []
     state = net.state_dict()
     for name, value in state.items():
         if name in found and found[name].shape == tuple(value.shape):
-            value.copy_(torch.from_numpy(found[name].astype(np.float32)))
+            value.copy_(torch.from_numpy(found[name]))
         else:
             missing.append(name)
     return missing

@@ -82,8 +82,6 @@ def main() -> None:
     training = [example(*row) for row in rows if not is_held_out(row[2])]
     held_out = [example(*row) for row in rows if is_held_out(row[2])]
     counts = counted(training)
-    for found in training:
-        found.features[:] = found.features
     table = reading_table(readings, dictionary)
     usual = {
         word: next(

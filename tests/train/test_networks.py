@@ -1,0 +1,174 @@
+"""Networks: export agrees with torch, training goes downhill, a run can be resumed. Needs torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from resay import vocoder  # noqa: E402
+from resay.audio import FORMAT  # noqa: E402
+from resay.onnx_graph import OnnxGraph  # noqa: E402
+from resay.train import (  # noqa: E402
+    acoustic_net, acoustic_stage, annotations, export, loop, prosody_net, recordings, reference_net, vocoder_net,
+    vocoder_stage,
+)
+
+ACOUSTIC = acoustic_net.AcousticShape(
+    width=32, encoder_layers=2, decoder_width=32, decoder_layers=2, postnet_width=16, postnet_layers=1, latent=192,
+    flow_width=16, flow_layers=1, flow_steps=2, posterior_layers=1, duration_filter_channels=16, condition=16,
+)
+PROSODY = prosody_net.ProsodyShape(width=32, text_layers=1, layers=2, heads=2, durations=12, pitches=9, energies=7)
+VOCODER = vocoder_net.VocoderShape(width=32, layers=2)
+REFERENCE = reference_net.ReferenceShape(width=32, layers=2)
+
+
+def shaken(net: "torch.nn.Module") -> "torch.nn.Module":
+    """A network whose zero-started parts do something, so that a lost connection would show."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return net.eval()
+
+
+def arrays(values: "dict[str, torch.Tensor]") -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in values.items()}
+
+
+def test_vocoder_export_agrees(tmp_path: Path) -> None:
+    net = shaken(vocoder_net.VocoderNet(VOCODER))
+    export.export_vocoder(net, tmp_path / "v.onnx")
+    features = torch.randn(1, 37, 82)
+    with torch.no_grad():
+        meant = net(features)
+    said = OnnxGraph(tmp_path / "v.onnx").run(features=features.numpy())
+    for name, value in zip(("real", "imaginary", "noise"), meant, strict=True):
+        np.testing.assert_allclose(said[name], value.numpy(), rtol=0.02, atol=2e-3)
+
+
+def test_numpy_and_torch_put_the_same_sound_together(tmp_path: Path) -> None:
+    net = shaken(vocoder_net.VocoderNet(VOCODER))
+    export.export_vocoder(net, tmp_path / "v.onnx")
+    random = np.random.default_rng(0)
+    mel = random.standard_normal((40, 80)).astype(np.float32) - 4
+    pitch = np.where(np.arange(40) % 20 < 14, 140.0, 0.0).astype(np.float32)
+    noise = random.standard_normal(40 * FORMAT.hop).astype(np.float32)
+    said = vocoder.Vocoder(OnnxGraph(tmp_path / "v.onnx")).decode(mel, pitch, noise)
+    with torch.no_grad():
+        inputs = (vocoder.features(mel, pitch), vocoder.pulses(pitch), noise)
+        meant = vocoder_net.synthesise(net, *(torch.from_numpy(value)[None] for value in inputs))[0].numpy()
+    # Only the ends differ: one pads by reflection before the cut, the other after.
+    inner = slice(FORMAT.window, -FORMAT.window)
+    np.testing.assert_allclose(said.samples[inner], np.clip(meant, -1, 1)[inner], atol=0.02 * np.abs(meant).max())
+
+
+def test_reference_export_agrees(tmp_path: Path) -> None:
+    net = shaken(reference_net.ReferenceNet(REFERENCE))
+    export.export_reference(net, tmp_path / "r.onnx")
+    mel = torch.randn(1, 91, 80)
+    with torch.no_grad():
+        meant = net(mel, torch.ones(1, 91, 1))
+    said = OnnxGraph(tmp_path / "r.onnx").run(mel=mel.numpy())["timbre"]
+    np.testing.assert_allclose(said, meant.numpy(), atol=5e-3)
+    assert abs(float(np.linalg.norm(said)) - 1) < 1e-5
+
+
+@pytest.mark.parametrize(("bits", "tolerance"), [(16, 0.01), (8, 0.06)])
+def test_acoustic_export_agrees(tmp_path: Path, bits: int, tolerance: float) -> None:
+    net = shaken(acoustic_net.AcousticNet(ACOUSTIC))
+    export.export_acoustic(net, tmp_path, bits)
+    ids, timbre, style = torch.tensor([[1, 20, 30, 40, 2]]), torch.randn(1, 192), torch.randn(1, 16)
+    encoded = OnnxGraph(tmp_path / "acoustic_encoder.onnx").run(**arrays({"ids": ids, "timbre": timbre, "style": style}))
+    owner = torch.arange(5).repeat_interleave(4)[None]
+    plan, noise = torch.randn(1, 20, 5), torch.randn(1, 10, 192)
+    frames = arrays({"owner": owner, "plan": plan, "noise": noise, "strength": torch.ones(1)})
+    said = OnnxGraph(tmp_path / "acoustic_decoder.onnx").run(
+        text=encoded["text"], condition=encoded["condition"], **frames
+    )
+    with torch.no_grad():
+        condition = net.conditioner(timbre, style, torch.tensor([[1.0, 0.1]]))
+        text, _ = net.text(ids, condition)
+        x = net.frames(text, owner, plan)
+        mean, deviation = net.prior_of(x)
+        latent = net.flow.inverse(mean + noise * deviation.exp(), condition)
+        _, mel, voicing = net.decode(x, latent, condition)
+    np.testing.assert_allclose(said["mel"], mel.numpy(), atol=tolerance * float(mel.abs().max()))
+    np.testing.assert_allclose(said["voicing"], voicing.numpy(), atol=tolerance * float(mel.abs().max()))
+    fresh = acoustic_net.AcousticNet(ACOUSTIC)
+    missing = export.restore(fresh, tmp_path / "acoustic_encoder.onnx", tmp_path / "acoustic_decoder.onnx")
+    assert missing
+    assert all(name.startswith("posterior.") for name in missing)
+
+
+def test_the_flow_is_invertible() -> None:
+    net = shaken(acoustic_net.AcousticNet(ACOUSTIC))
+    z, condition = torch.randn(2, 9, 192), torch.randn(2, 16)
+    with torch.no_grad():
+        moved = net.flow(z, condition)
+        assert (moved - z).abs().max() > 0.01
+        torch.testing.assert_close(net.flow.inverse(moved, condition), z, atol=1e-5, rtol=1e-5)
+
+
+def test_prosody_steps_agree_with_the_whole(tmp_path: Path) -> None:
+    net = shaken(prosody_net.ProsodyNet(PROSODY))
+    export.export_prosody(net, tmp_path)
+    text, before = torch.randn(1, 6, 32), torch.randint(0, 7, (1, 6, 3))
+    with torch.no_grad():
+        whole, _ = net.steps(text, before, net.empty_cache(1))
+    graph = OnnxGraph(tmp_path / "prosody_steps.onnx")
+    cache = net.empty_cache(1).numpy()
+    for step in range(6):
+        one = slice(step, step + 1)
+        answer = graph.run(text=text[:, one].numpy(), before=before[:, one].numpy(), cache=cache)
+        cache = answer["longer"]
+        np.testing.assert_allclose(answer["hidden"][0, 0], whole[0, step].numpy(), atol=0.05)
+
+
+@pytest.fixture
+def collator(cache: Path) -> "acoustic_stage.Collator":
+    data = recordings.Recordings(cache)
+    random = np.random.default_rng(0)
+    count = len(data.clips)
+    timbre = random.standard_normal((count, 192)).astype(np.float32)
+    found = annotations.Profiles(
+        timbre / np.linalg.norm(timbre, axis=1, keepdims=True),
+        random.standard_normal((count, 16)).astype(np.float32),
+        np.full(count, 150.0, np.float32),
+    )
+    return acoustic_stage.Collator(data, found)
+
+
+def test_acoustic_training_goes_downhill_after_alignment(collator: "acoustic_stage.Collator", cache: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = acoustic_net.AcousticNet(ACOUSTIC)
+    distances = acoustic_stage.align_all(net, collator.recordings, collator.profiles, cache)
+    assert set(distances) == {clip.set for clip in collator.recordings.clips}
+    rows = acoustic_stage.examples(collator.recordings, cache)
+    assert len(rows) == len(collator.recordings.clips)
+    assert all(row.durations.sum() == row.clip.frames for row in rows)
+    options = loop.Options(tmp_path / "acoustic", steps=40, warmup=5, learning_rate=3e-3, decay=0.5)
+    loop.train(
+        net, acoustic_stage.batches(collator, rows, 0, 3000), lambda inner, batch: acoustic_net.losses(inner, batch, 0.5),
+        options, acoustic_stage.Check(collator, rows, 0.5, options.out),
+    )
+    first = acoustic_net.losses(acoustic_net.AcousticNet(ACOUSTIC), collator.batch(rows, np.random.default_rng(0)), 0.5)
+    last = json.loads((options.out / "log.jsonl").read_text().splitlines()[-1])
+    assert last["held_out_feed_forward_mel"] < 0.8 * float(first["mel"])
+    assert (options.out / "samples" / "000040.png").stat().st_size > 5000
+
+
+def test_a_run_goes_on_from_its_checkpoint(cache: Path, tmp_path: Path) -> None:
+    data = recordings.Recordings(cache)
+    options = loop.Options(tmp_path / "vocoder", steps=4, warmup=2)
+    loop.train(vocoder_net.VocoderNet(VOCODER), vocoder_stage.batches(data, 0, 2, 32), vocoder_stage.losses, options)
+    more = replace(options, steps=6, resume=True)
+    loop.train(vocoder_net.VocoderNet(VOCODER), vocoder_stage.batches(data, 1, 2, 32), vocoder_stage.losses, more)
+    steps = [json.loads(line)["step"] for line in (options.out / "log.jsonl").read_text().splitlines()]
+    assert steps == [4, 6]
