@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from resay import audio, consent, manifest, voices
+from resay import audio, consent, identity, manifest, voices
 from resay.audio import Audio
 from resay.cli import main, messages, sources
 from resay.errors import BadFile
@@ -152,7 +152,8 @@ def test_cloned_clip_speaks_with_consent(run, work, clip):
     code, _, err = run("speak", "Hi.", "--voice", clip, "--consent", "own", "-o", "out.wav")
     assert code == 0, err
     made = manifest.read("out.json")
-    assert made.inputs.clip == manifest.Input("speaker.wav", manifest.digest_of(clip.read_bytes()))
+    assert made.inputs.clip == identity.clip(clip)
+    assert made.inputs.clip.digest == manifest.digest_of(clip.read_bytes())
     assert made.consent.kind is consent.Kind.OWN
 
 

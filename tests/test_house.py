@@ -17,8 +17,8 @@ SOURCE = ROOT / "src" / "resay"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
-    "errors audio pitch consent text onnx_graph reference prosody acoustic vocoder voices synthesis manifest outputs "
-    "subtitles measure train evaluate cli"
+    "errors audio pitch consent text identity onnx_graph reference prosody acoustic vocoder voices synthesis embedding "
+    "manifest outputs subtitles takes measure pictures compare replay archive seeds audition batch train evaluate cli"
 ).split()
 """Every module of the package in its one order: each imports only what stands before it."""
 LOADED_BY_NAME = {"cli": {"train", "evaluate"}}

@@ -13,10 +13,13 @@ import pytest
 import resay
 from resay import manifest
 from resay.errors import BadFile
-from resay.manifest import Input, Inputs, Manifest, Output, PieceRecord
+from resay.identity import Clip
+from resay.manifest import Inputs, Manifest, Output, PieceRecord
 from resay.synthesis import Request
 
 SCHEMA = json.loads((Path(resay.__file__).parent / "manifest.schema.json").read_text(encoding="utf-8"))
+
+CLIP = Clip("a.wav", manifest.digest_of(b"a"), manifest.digest_of(b"b"), 16_000, "WAV PCM_16", "00ff")
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def made(fake_engine, voice) -> Manifest:
     speech = fake_engine.say(request, voice)
     records = [PieceRecord.of(piece) for piece in speech.pieces]
     output = Output("out.wav", "wav", 24_000, len(speech.audio.samples), speech.audio.digest())
-    inputs = Inputs(manifest.digest_of(request.text.encode()), clip=Input("a.wav", manifest.digest_of(b"a")))
+    inputs = Inputs(manifest.digest_of(request.text.encode()), clip=CLIP)
     return Manifest.of(fake_engine, request, voice, records, output, day=date(2026, 3, 8), inputs=inputs)
 
 

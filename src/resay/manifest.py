@@ -14,9 +14,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+import numpy as np
+
+from . import __version__, embedding
 from .consent import Consent
 from .errors import BadFile, ResayError
+from .identity import Clip
 from .prosody import Plan, Sampling
 from .synthesis import Engine, Piece, Request
 from .text import VERSION as TEXT_VERSION
@@ -41,7 +44,7 @@ class Inputs:
 
     text: str
     """Digest of the text as it came, UTF-8."""
-    clip: Input | None = None
+    clip: Clip | None = None
     """The clip that was cloned, where the voice came from one."""
     style: Input | None = None
     """The voice (by its digest) or clip that gave the style, where it was another."""
@@ -59,6 +62,8 @@ class Output:
     samples: int
     digest: str
     """`Audio.digest` of the sound before any lossy encoding."""
+    content: str | None = None
+    """Digest of the whole file, of formats (MP3, Opus) from which the samples do not come back as they were."""
 
     @property
     def seconds(self) -> float:
@@ -99,6 +104,8 @@ class Manifest:
     runtime: Mapping[str, str]
     """Versions and processor: equal bits are promised only where these are equal."""
     output: Output
+    intact: bool = True
+    """Whether it was read back just as it was sealed: nobody has changed it."""
 
     @classmethod
     def of(
@@ -126,7 +133,7 @@ class Manifest:
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        data = {
             "resay_manifest": SCHEMA,
             "request": asdict(self.request),
             "seed": self.request.seed,
@@ -141,6 +148,7 @@ class Manifest:
             "runtime": dict(self.runtime),
             "output": {**asdict(self.output), "seconds": self.output.seconds},
         }
+        return {**data, "seal": seal(data)}
 
     def to_bytes(self) -> bytes:
         """Canonical JSON, UTF-8: keys sorted, nothing optional, one newline at the end."""
@@ -157,22 +165,39 @@ class Manifest:
             return _from_json(data)
         except KeyError as error:
             raise BadFile(f"the manifest lacks {error}") from error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadFile(f"the manifest is damaged ({error})") from error
 
 
 def read(path: str | Path) -> Manifest:
-    """Read a manifest. Raises BadFile, in one line, where it is missing, damaged or of another schema."""
+    """Read a manifest, or the one inside a WAV or FLAC file. Raises BadFile, in one line, where there is none."""
     try:
-        data = json.loads(Path(path).read_bytes())
+        content = Path(path).read_bytes()
     except OSError as error:
         raise BadFile(f"{path}: the manifest cannot be read ({error.strerror or error})") from error
-    except (ValueError, RecursionError) as error:
-        raise BadFile(f"{path}: the manifest is not JSON ({error})") from error
     try:
-        return Manifest.from_json(data)
+        return parse(content)
     except ResayError as error:
         raise BadFile(f"{path}: {error}") from error
+
+
+def parse(content: bytes) -> Manifest:
+    """The manifest that bytes are, or that lies inside the sound file that they are. Raises BadFile."""
+    if content[:4] in (b"RIFF", b"fLaC"):
+        inside = embedding.extract(content)
+        if inside is None:
+            raise BadFile("there is no manifest inside this sound file")
+        content = inside
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BadFile(f"the manifest is not JSON ({error})") from error
+    return Manifest.from_json(data)
+
+
+def seal(data: Mapping[str, Any]) -> str:
+    """Digest of a manifest's content but for the seal itself: whoever changes a figure by hand breaks it."""
+    return digest_of(canonical({name: value for name, value in data.items() if name != "seal"}))
 
 
 def beside(output: Path) -> Path:
@@ -234,8 +259,17 @@ def _piece_to_json(piece: PieceRecord) -> dict[str, Any]:
         "normalised": piece.normalised,
         "span": list(piece.span),
         "phonemes": list(piece.phonemes),
-        "plan": piece.plan.to_json(),
+        "plan": _plan_to_json(piece.plan),
         "samples": piece.samples,
+    }
+
+
+def _plan_to_json(plan: Plan) -> dict[str, Any]:
+    # The shortest decimals that give the same float32 back: a replayed plan is the spoken plan to the last bit.
+    return {
+        "durations": plan.durations.tolist(),
+        "pitch": [[float(str(value)) for value in row] for row in plan.pitch.astype(np.float32)],
+        "energy": [float(str(value)) for value in plan.energy.astype(np.float32)],
     }
 
 
@@ -254,6 +288,8 @@ def _piece_from_json(data: Mapping[str, Any]) -> PieceRecord:
 def _from_json(data: Mapping[str, Any]) -> Manifest:
     request, inputs, output = dict(data["request"]), dict(data["inputs"]), dict(data["output"])
     output.pop("seconds")
+    if not isinstance(request["text"], str):
+        raise TypeError("the text is none")
     return Manifest(
         request=Request(**{**request, "sampling": Sampling(**request["sampling"])}),
         day=date.fromisoformat(data["day"]),
@@ -261,7 +297,7 @@ def _from_json(data: Mapping[str, Any]) -> Manifest:
         consent=Consent.from_json(data["consent"]),
         inputs=Inputs(
             text=inputs["text"],
-            clip=Input(**inputs["clip"]) if inputs["clip"] else None,
+            clip=Clip(**inputs["clip"]) if inputs["clip"] else None,
             style=Input(**inputs["style"]) if inputs["style"] else None,
             lexicons=tuple(Input(**entry) for entry in inputs["lexicons"]),
         ),
@@ -269,4 +305,5 @@ def _from_json(data: Mapping[str, Any]) -> Manifest:
         models=dict(data["models"]),
         runtime=dict(data["runtime"]),
         output=Output(**output),
+        intact=data["seal"] == seal(data),
     )

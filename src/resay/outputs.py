@@ -59,6 +59,17 @@ class Staging:
         except OSError as error:
             raise BadFile(f"{target}: cannot be written ({error.strerror or error})") from error
 
+    def content(self, target: Path) -> bytes:
+        """What has been staged for `target`."""
+        return self._places[target].read_bytes()
+
+    def rewrite(self, target: Path, content: bytes) -> None:
+        """Put other content in the place of what has been staged for `target`. Raises BadFile."""
+        try:
+            self._places[target].write_bytes(content)
+        except OSError as error:
+            raise BadFile(f"{target}: cannot be written ({error.strerror or error})") from error
+
     def commit(self) -> None:
         for target, place in self._places.items():
             try:
@@ -127,19 +138,34 @@ class StreamSink:
         self._stream.flush()
 
 
-class WholeSink:
-    """Nothing leaves before everything is made: for a receiver that wants a right header or nothing."""
+class Collected:
+    """Keeps the sound instead of writing it."""
 
-    def __init__(self, stream: BinaryIO, file_format: str) -> None:
-        self._stream = stream
-        self._format = file_format
+    def __init__(self) -> None:
         self._pieces: list[Audio] = []
+
+    @property
+    def sound(self) -> Audio:
+        """Everything so far."""
+        return Audio.join(self._pieces)
 
     def write(self, piece: Audio) -> None:
         self._pieces.append(piece)
 
     def finish(self) -> None:
-        self._stream.write(audio.encode(Audio.join(self._pieces), self._format))
+        """There is nothing to complete."""
+
+
+class WholeSink(Collected):
+    """Nothing leaves before everything is made: for a receiver that wants a right header or nothing."""
+
+    def __init__(self, stream: BinaryIO, file_format: str) -> None:
+        super().__init__()
+        self._stream = stream
+        self._format = file_format
+
+    def finish(self) -> None:
+        self._stream.write(audio.encode(self.sound, self._format))
         self._stream.flush()
 
 

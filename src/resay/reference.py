@@ -89,11 +89,13 @@ def canonical(sound: Audio) -> Audio:
     mel = audio.log_mel(sound.samples)
     if len(mel) == 0:
         return sound
-    level = audio.speech_level(mel)
-    loud = np.flatnonzero(audio.energy(mel) > level - SILENCE)
+    loudness = audio.energy(mel)
+    loud = np.flatnonzero(loudness > np.percentile(loudness, 98) - SILENCE)
     margin = int(0.1 * FORMAT.frame_rate)
     first, last = max(0, loud[0] - margin), min(len(mel), loud[-1] + 1 + margin)
-    samples = sound.samples[first * FORMAT.hop : last * FORMAT.hop] * np.exp(audio.SPEECH_LEVEL - level)
+    # The level is taken after the cut: long outer silence would otherwise count as quiet speech.
+    gain = np.exp(audio.SPEECH_LEVEL - audio.speech_level(mel[first:last]))
+    samples = sound.samples[first * FORMAT.hop : last * FORMAT.hop] * gain
     return Audio(samples[: int(LONGEST * FORMAT.sample_rate)].astype(np.float32))
 
 
@@ -246,8 +248,8 @@ def _findings(report: Report, voiced: float, movement: float) -> list[Finding]:
     return found
 
 
-SAME_SPEAKER = 0.3
-"""Two halves of one speaker's clip are more alike than this in cosine; measured on the training corpus."""
+SAME_SPEAKER = 0.38
+"""Cosine of the two halves of a clip: 97 % of held-out speakers are above, 95 % of pairs of different ones below."""
 
 
 class Reference:

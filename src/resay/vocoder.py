@@ -17,6 +17,7 @@ from .audio import FORMAT, MEL_CENTRE, MEL_SPREAD, Audio, AudioFormat
 from .onnx_graph import OnnxGraph
 from .pitch import PITCH_CENTRE, filled_pitch
 
+
 def pulses(pitch: np.ndarray, audio_format: AudioFormat = FORMAT) -> np.ndarray:
     """The voice source: all harmonics below half the sample rate, in phase, unit power where voiced; (T,) -> (S,)."""
     count = len(pitch) * audio_format.hop

@@ -58,6 +58,7 @@ MESSAGES = {
         "{output}: {seconds:.2f} s, voice {voice}, seed {seed}, real time factor {factor:.3f}",
         "{output}：{seconds:.2f} 秒，声音 {voice}，种子 {seed}，实时率 {factor:.3f}",
     ),
+    "more_remarks": ("and {count} more such characters in the text", "文本中还有 {count} 个类似字符"),
     "speaking": ("speaking", "正在合成"),
     "argument": ("TEXT", "TEXT"),
     "standard_input": ("standard input", "标准输入"),

@@ -23,3 +23,28 @@ Models = Annotated[Path | None, typer.Option("--models", metavar="DIR", help="We
 Threads = Annotated[int, typer.Option("--threads", min=1, max=256, help="Threads of each network.")]
 Provider = Annotated[Literal["cpu", "cuda", "tensorrt"], typer.Option("--provider", help="What the networks run on.")]
 Json = Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")]
+
+Voice = Annotated[str | None, typer.Option("--voice", metavar="NAME|CLIP", help="Who speaks.")]
+Role = Annotated[str | None, typer.Option("--role", help="Voice, seed and settings of the seed library.")]
+Seeds = Annotated[
+    Path | None, typer.Option("--seeds-file", metavar="FILE", help="Seed library, instead of the usual one.")
+]
+PromptText = Annotated[str | None, typer.Option(help="What is said in the clip.")]
+Style = Annotated[str | None, typer.Option("--style", metavar="NAME|CLIP", help="Who it is said like.")]
+StyleStrength = Annotated[
+    float | None, typer.Option("--style-strength", help="0 is neutral, 1 as in the style.", show_default="1.0")
+]
+Seed = Annotated[
+    str | None,
+    typer.Option("--seed", metavar="N|random", help="The same seed gives the same speech.", show_default="42"),
+]
+SamplingMethod = Annotated[
+    Literal["ras", "topk", "greedy"] | None,
+    typer.Option("--sampling", help="How prosody is drawn.", show_default="ras"),
+]
+TopK = Annotated[int | None, typer.Option("--top-k", help="Choices to draw from.")]
+Temperature = Annotated[float | None, typer.Option("--temperature", help="Above 1 is livelier.")]
+Speed = Annotated[float | None, typer.Option("--speed", help="0.25 to 4; 2 is twice as fast.", show_default="1.0")]
+SampleRate = Annotated[int, typer.Option("--sample-rate", metavar="24000|32000", help="Samples a second.")]
+FileFormat = Annotated[Literal["wav", "mp3", "opus", "flac", "pcm"] | None, typer.Option("--format")]
+Embed = Annotated[bool, typer.Option("--embed-manifest", help="Put the manifest inside the WAV or FLAC as well.")]

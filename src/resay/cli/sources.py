@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import audio, consent, text, voices
+from .. import audio, consent, identity, text, voices
 from ..consent import Consent
 from ..errors import BadAudio, BadFile, BadOption, BadText, ConsentMissing
+from ..identity import Clip
 from ..manifest import Input, digest_of
 from ..text import Lexicon
 from ..voices import Voice, VoiceLibrary
@@ -118,8 +119,8 @@ def engine(weights: Weights) -> Engine:
     return loaded
 
 
-def listen(clip: Path, engine: Engine) -> tuple[Profile, Report, Input]:
-    """What is heard in a clip, its quality, its digest. Raises BadAudio where it is no use; prints its warnings."""
+def listen(clip: Path, engine: Engine) -> tuple[Profile, Report, Clip]:
+    """What is heard in a clip, its quality, its identity. Raises BadAudio where it is no use; prints its warnings."""
     try:
         profile, report = engine.listen(audio.read(clip))
     except BadAudio as error:
@@ -127,11 +128,11 @@ def listen(clip: Path, engine: Engine) -> tuple[Profile, Report, Input]:
         raise BadAudio(str(error) if known else f"{clip}: {error}") from error
     for finding in report.findings:
         note(f"{clip}: {finding.message}")
-    return profile, report, Input(clip.name, digest_of(clip.read_bytes()))
+    return profile, report, identity.clip(clip)
 
 
-def clone(clip: Path, agreed: Consent, language: str, engine: Engine) -> tuple[Voice, Input]:
-    """A voice, named like the clip, and the clip's digest. Raises BadAudio."""
+def clone(clip: Path, agreed: Consent, language: str, engine: Engine) -> tuple[Voice, Clip]:
+    """A voice, named like the clip, and the clip's identity. Raises BadAudio."""
     profile, report, source = listen(clip, engine)
     return Voice(clip.stem, language, profile, agreed, source=source.digest, quality=asdict(report)), source
 

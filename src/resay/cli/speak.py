@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .. import audio, manifest, outputs, subtitles
-from ..errors import BadOption, BadText
-from ..manifest import Input, Inputs, Manifest, Output, PieceRecord
-from ..prosody import Sampling
+from .. import audio, manifest, outputs, subtitles, takes
+from ..errors import BadOption
 from ..synthesis import Piece, Request
-from ..voices import Voice
-from . import options, sources
+from ..takes import Cast, Take
+from . import casting, options, sources
 from .messages import message
 
 if TYPE_CHECKING:
-    from ..reference import Profile
     from ..synthesis import Engine
 
 OUTPUTS = Path("outputs")
@@ -41,159 +37,111 @@ class Destination:
     format: str
     stream: bool
     subtitles: Subtitles | None = None
-
-    @property
-    def file_name(self) -> str:
-        return "" if self.file is None else self.file.name
-
-
-@dataclass(frozen=True)
-class Cast:
-    """Who speaks, by whose leave, like whom, and with whose readings."""
-
-    voice: str
-    consent: str | None
-    style: str | None
-    lexicons: tuple[Path, ...]
-    voices: Path | None
-
-
-@dataclass(frozen=True, eq=False)
-class Told:
-    """What is left of speaking when the sound itself has been handed on."""
-
-    pieces: tuple[PieceRecord, ...]
-    cues: tuple[subtitles.Cue, ...]
-    samples: int
-    digest: str
-    seconds_taken: float
-    first_sound: float
-    """Seconds from the request to its first piece of sound."""
+    embed: bool = False
 
 
 def speak(
     text: options.Text = None,
     file: options.File = None,
-    voice: Annotated[str | None, typer.Option("--voice", metavar="NAME|CLIP", help="Who speaks.")] = None,
+    voice: options.Voice = None,
+    role: options.Role = None,
     consent: options.Consent = None,
-    prompt_text: Annotated[str | None, typer.Option(help="What is said in the clip.")] = None,
-    style: Annotated[str | None, typer.Option("--style", metavar="NAME|CLIP", help="Who it is said like.")] = None,
-    style_strength: Annotated[float, typer.Option(help="0 is neutral, 1 as in the style.")] = 1.0,
+    prompt_text: options.PromptText = None,
+    style: options.Style = None,
+    style_strength: options.StyleStrength = None,
     language: options.InLanguage = "auto",
-    seed: Annotated[
-        str, typer.Option("--seed", metavar="N|random", help="The same seed gives the same speech.")
-    ] = "42",
-    sampling: Annotated[Literal["ras", "topk", "greedy"], typer.Option(help="How prosody is drawn.")] = "ras",
-    top_k: Annotated[int | None, typer.Option(help="Choices to draw from.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Above 1 is livelier.")] = None,
-    speed: Annotated[float, typer.Option(help="0.25 to 4; 2 is twice as fast.")] = 1.0,
+    seed: options.Seed = None,
+    sampling: options.SamplingMethod = None,
+    top_k: options.TopK = None,
+    temperature: options.Temperature = None,
+    speed: options.Speed = None,
     lexicon: options.Lexicons = None,
-    sample_rate: Annotated[
-        int, typer.Option(metavar="24000|32000", help="Samples a second.")
-    ] = audio.FORMAT.sample_rate,
+    sample_rate: options.SampleRate = audio.FORMAT.sample_rate,
     context: Annotated[bool, typer.Option("--context/--no-context", help="Carry intonation over sentences.")] = False,
-    format_: Annotated[Literal["wav", "mp3", "opus", "flac", "pcm"] | None, typer.Option("--format")] = None,
+    format_: options.FileFormat = None,
     stream: Annotated[bool, typer.Option("--stream", help="Hand on every piece as soon as it is made.")] = False,
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="OUT|-", help="By default in outputs/.")
     ] = None,
     subtitle_format: Annotated[Subtitles | None, typer.Option("--subtitles", help="Write OUT's subtitles.")] = None,
+    embed_manifest: options.Embed = False,
     voices: options.Voices = None,
+    seeds_file: options.Seeds = None,
     models: options.Models = None,
     threads: options.Threads = 2,
     provider: options.Provider = "cpu",
     as_json: options.Json = False,
 ) -> None:
     """Speak TEXT in a voice, or in that of a clip. Prints the seed; writes a manifest beside the sound."""
-    if voice is None:
+    known = casting.role(role, seeds_file)
+    names = casting.Names(voice, consent, style, tuple(lexicon or ())).with_role(known)
+    if names.voice is None:
         raise BadOption(message("no_voice"))
     for option, wanted in (("--prompt-text", prompt_text is not None), ("--context", context)):
         if wanted:
             raise BadOption(message("unready", option=option))
-    request = Request(
-        text=sources.raw_text(text, file),
-        seed=sources.seed(seed),
-        language=language,
-        speed=speed,
-        sampling=_sampling(sampling, top_k, temperature),
-        style_strength=style_strength,
-        sample_rate=sample_rate,
-    )
-    if not request.text.strip():
-        raise BadText(message("no_text"))
-    destination = _destination(
-        output, format_, stream, subtitle_format, f"{_title(request.text, voice)}-{request.seed}"
-    )
+    manner = casting.Manner(seed, language, speed, sampling, top_k, temperature, style_strength, sample_rate)
+    request = manner.request(sources.raw_text(text, file), known)
+    title = f"{titled(request.text, names.voice)}-{request.seed}"
+    destination = _destination(output, format_, stream, subtitle_format, title, embed_manifest)
     if as_json and destination.file is None:
         raise BadOption(message("both_outputs"))
-    cast = Cast(voice, consent, style, tuple(lexicon or ()), voices)
-    report = _perform(request, cast, destination, sources.Weights(models, threads, provider))
-    _print(report, destination, as_json)
+    casting.warn_of(request.text)
+    found = casting.chosen(names, sources.library(voices))
+    engine = sources.engine(sources.Weights(models, threads, provider))
+    _print(_perform(engine, request, casting.cast(found, request, engine), destination), destination, as_json)
 
 
-def _sampling(method: str, top_k: int | None, temperature: float | None) -> Sampling:
-    if top_k is not None and method != "topk":
-        raise BadOption(message("not_with", option="--top-k", other=f"--sampling {method}"))
-    if temperature is not None and method == "greedy":
-        raise BadOption(message("not_with", option="--temperature", other="--sampling greedy"))
-    chosen = Sampling(method=method)
-    chosen = chosen if top_k is None else replace(chosen, top_k=top_k)
-    return chosen if temperature is None else replace(chosen, temperature=temperature)
-
-
-def _perform(request: Request, cast: Cast, destination: Destination, weights: sources.Weights) -> dict[str, object]:
-    """Everything that can be refused without the networks is refused before they are loaded."""
-    known = sources.library(cast.voices)
-    found = sources.voice_or_clip(cast.voice, known)
-    agreed = sources.permission(cast.consent, found)
-    in_style = None if cast.style is None else sources.voice_or_clip(cast.style, known)
-    lexicon, lexicon_inputs = sources.lexicon(cast.lexicons)
-    engine = sources.engine(weights)
-    clip = None
-    if isinstance(found, Path):
-        found, clip = sources.clone(found, agreed, sources.language_of(request.text, request.language), engine)
-    profile, style_input = _style(in_style, engine)
-    inputs = Inputs(manifest.digest_of(request.text.encode()), clip, style_input, lexicon_inputs)
-    today, started = date.today(), time.perf_counter()
-    pieces = engine.stream(request, found, today=today, style=profile, lexicon=lexicon)
+def _perform(engine: Engine, request: Request, cast: Cast, destination: Destination) -> dict[str, object]:
+    day = date.today()
+    if destination.file is None:
+        sink = _stream_sink(destination, request.sample_rate)
+        made = takes.take(engine, request, cast, sink, day=day, file_format=destination.format, watch=shown)
+        return _report(made, destination, None)
     with outputs.staging() as staged:
-        told = _tell(pieces, _sink(destination, request.sample_rate, staged), started)
-        output = Output(destination.file_name, destination.format, request.sample_rate, told.samples, told.digest)
-        made = Manifest.of(engine, request, found, told.pieces, output, day=today, inputs=inputs)
-        if destination.manifest is not None:
-            staged.add(destination.manifest, made.to_bytes())
-        subtitle_file = _stage_subtitles(told, destination, staged)
-    return _report(made, told, destination, subtitle_file)
-
-
-def _style(found: Voice | Path | None, engine: Engine) -> tuple[Profile | None, Input | None]:
-    """The profile that gives the style, and what it came from. Of a clip only its delivery is used, not its timbre."""
-    if found is None:
-        return None, None
-    if isinstance(found, Voice):
-        return found.profile, manifest.voice_input(found)
-    profile, _, source = sources.listen(found, engine)
-    return profile, source
+        made = takes.record(
+            engine,
+            request,
+            cast,
+            staged,
+            destination.file,
+            day=day,
+            file_format=destination.format,
+            embed=destination.embed,
+            watch=shown,
+        )
+        subtitle_file = _stage_subtitles(made, destination, staged)
+    return _report(made, destination, subtitle_file)
 
 
 def _destination(
-    output: str | None, file_format: str | None, stream: bool, subtitle_format: Subtitles | None, title: str
+    output: str | None,
+    file_format: str | None,
+    stream: bool,
+    subtitle_format: Subtitles | None,
+    title: str,
+    embed: bool,
 ) -> Destination:
     if output == "-":
         if subtitle_format is not None:
             raise BadOption(message("subtitles_need_file"))
+        if embed:
+            raise BadOption(message("not_with", option="--embed-manifest", other="-o -"))
         return Destination(None, None, file_format or "wav", stream)
     file = OUTPUTS / f"{title}.{file_format or 'wav'}" if output is None else Path(output)
-    return Destination(file, manifest.beside(file), file_format or audio.format_of(file), stream, subtitle_format)
+    file_format = file_format or audio.format_of(file)
+    return Destination(file, manifest.beside(file), file_format, stream, subtitle_format, embed)
 
 
-def _title(text: str, voice: str) -> str:
+def titled(text: str, voice: str) -> str:
+    """The stem of a file name that we choose: the text's first words and the voice."""
     words = "".join(letter if letter.isalnum() else " " for letter in text[: 4 * TITLE]).split()
     return f"{'-'.join(words)[:TITLE].strip('-') or 'speech'}-{Path(voice).stem}"
 
 
-def _report(made: Manifest, told: Told, destination: Destination, subtitle_file: Path | None) -> dict[str, object]:
+def _report(take: Take, destination: Destination, subtitle_file: Path | None) -> dict[str, object]:
     files = {"output": destination.file, "manifest": destination.manifest, "subtitles": subtitle_file}
+    made = take.manifest
     return {
         **{name: None if file is None else str(file) for name, file in files.items()},
         "seed": made.request.seed,
@@ -202,39 +150,18 @@ def _report(made: Manifest, told: Told, destination: Destination, subtitle_file:
         "sample_rate": made.output.sample_rate,
         "pieces": len(made.pieces),
         "digest": made.output.digest,
-        "real_time_factor": round(told.seconds_taken / max(made.output.seconds, 1e-3), 4),
-        "first_sound_seconds": round(told.first_sound, 4),
+        "real_time_factor": round(take.seconds_taken / max(made.output.seconds, 1e-3), 4),
+        "first_sound_seconds": round(take.first_sound, 4),
     }
 
 
-def _sink(destination: Destination, sample_rate: int, staged: outputs.Staging) -> outputs.Sink:
-    if destination.file is not None:
-        return outputs.FileSink(staged, destination.file, destination.format, sample_rate)
+def _stream_sink(destination: Destination, sample_rate: int) -> outputs.Sink:
     if destination.stream:
         return outputs.StreamSink(sys.stdout.buffer, destination.format, sample_rate)
     return outputs.WholeSink(sys.stdout.buffer, destination.format)
 
 
-def _tell(pieces: Iterable[Piece], sink: outputs.Sink, started: float) -> Told:
-    """Hand on the sound piece by piece; keep only what the manifest and the subtitles need."""
-    records: list[PieceRecord] = []
-    cues: list[subtitles.Cue] = []
-    digest: outputs.RunningDigest | None = None
-    first_sound = 0.0
-    for piece in _shown(pieces):
-        first_sound = first_sound or time.perf_counter() - started
-        sink.write(piece.audio)
-        digest = digest or outputs.RunningDigest(piece.audio.sample_rate)
-        cues.append(subtitles.cue(piece, digest.samples / piece.audio.sample_rate))
-        records.append(PieceRecord.of(piece))
-        digest.add(piece.audio)
-    sink.finish()
-    digest = digest or outputs.RunningDigest(audio.FORMAT.sample_rate)
-    taken = time.perf_counter() - started
-    return Told(tuple(records), tuple(cues), digest.samples, digest.value(), taken, first_sound)
-
-
-def _shown(pieces: Iterable[Piece]) -> Iterator[Piece]:
+def shown(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """The pieces, with a progress line on standard error where somebody watches it."""
     if not sys.stderr.isatty():
         yield from pieces
@@ -249,11 +176,11 @@ def _shown(pieces: Iterable[Piece]) -> Iterator[Piece]:
             yield piece
 
 
-def _stage_subtitles(told: Told, destination: Destination, staged: outputs.Staging) -> Path | None:
+def _stage_subtitles(take: Take, destination: Destination, staged: outputs.Staging) -> Path | None:
     if destination.subtitles is None or destination.file is None:
         return None
     file = destination.file.with_suffix(subtitles.ENDINGS[destination.subtitles])
-    staged.add(file, subtitles.write(told.cues, destination.subtitles).encode())
+    staged.add(file, subtitles.write(take.cues, destination.subtitles).encode())
     return file
 
 

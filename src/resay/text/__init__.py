@@ -16,7 +16,7 @@ __all__ = ["VERSION", "Lexicon", "Sentence", "Word", "sentence", "sentences"]
 def sentences(
     text: str, language: str = "auto", lexicon: Lexicon | None = None, default_language: str = "zh"
 ) -> Iterator[Sentence]:
-    """The pieces to speak, in order, each short enough for a quick first sound: 60 Mandarin syllables or 25 words at most.
+    """The pieces to speak, in order, each short enough for a quick first sound: 60 syllables or 25 words at most.
 
     `language` (zh, en, auto) decides how numbers are read where the text has no letters of its own; with auto it is
     `default_language`. `lexicon` entries win over everything. Raises BadText where there is nothing to speak, a letter

@@ -15,7 +15,6 @@ from zlib import crc32
 
 import numpy as np
 
-
 SHARED = frozenset("KLMNOQR")
 """Features with these letters count for all words whose reading is of one kind, the part of its name after `_`."""
 

@@ -1,7 +1,8 @@
 """Raw text to plain characters: one form for every look-alike, nothing that cannot be said, every character traced.
 
 What is left after `clean` is Latin letters, Han characters, Greek letters, digits, spaces, new lines and the signs that
-the normalisers know. Letters of other scripts are refused, never dropped.
+the normalisers know. Private-use characters are dropped: later they stand for what markup or the lexicon has decided.
+Letters of other scripts are refused, never dropped.
 """
 
 from __future__ import annotations
@@ -14,9 +15,6 @@ from functools import lru_cache
 
 from ..errors import BadText
 from .traced import Traced
-
-FIRST_MARK, LAST_MARK = "\ue000", "\uf8ff"
-"""Private-use characters stand for what markup or the lexicon has already decided; `clean` drops any in the raw text."""
 
 _LOOK_ALIKES = {
     **dict.fromkeys("“”„‟«»‹›「」『』〝〞〟＂❝❞", '"'),
@@ -118,8 +116,6 @@ def plain(character: str) -> str | None:
     category = unicodedata.category(character)
     if category == "Zs" or character == "\t":
         return " "
-    if FIRST_MARK <= character <= LAST_MARK:
-        return character
     if category[0] in "CM":
         return ""
     if category == "Nd":
@@ -128,7 +124,7 @@ def plain(character: str) -> str | None:
 
 
 def _compatible(character: str, category: str) -> str | None:
-    """Letters and signs by their compatibility decomposition; what has none is dropped if a sign, refused if a letter."""
+    """Letters and signs by their compatibility decomposition; of what has none, signs are dropped, letters refused."""
     parts = unicodedata.normalize("NFKD", character)
     if parts != character:
         pieces = [plain(part) for part in parts if part != character]

@@ -43,10 +43,10 @@ LETTERS: dict[str, Reading] = {
 }
 SPELLED = frozenset(
     "ai ar vr it us uk eu un tv pc id ip os ui ux hr pr cv dj mc dc ac bc ad am pm ok er ct mri gps usb led lcd usa "
-    "uae nba nfl cia fbi cbs nbc abc bbc cnn ceo cfo cto coo vip faq diy pdf url api sdk cpu gpu tpu npu ram rom ssd hdd "
-    "sql css xml html http https sms app gdp who wto ipo kpi roi ppt apr aids rna dna ufo phd mba esg mit nyu ucla asr "
-    "tts llm gpt nlp iot sim nfc rgb ddr ide".split()
-) - frozenset("app ram rom sim aids".split())
+    "uae nba nfl cia fbi cbs nbc abc bbc cnn ceo cfo cto coo vip faq diy pdf url api sdk cpu gpu tpu npu ssd hdd "
+    "sql css xml html http https sms gdp who wto ipo kpi roi ppt apr rna dna ufo phd mba esg mit nyu ucla asr "
+    "tts llm gpt nlp iot nfc rgb ddr ide".split()
+)
 _SIBILANTS = frozenset("S Z SH ZH CH JH".split())
 _VOICELESS = frozenset("P T K F TH".split())
 
@@ -165,7 +165,9 @@ _PLURAL_LETTERS = re.compile("[A-Z]{2,}s|[A-Z]{2,}'s")
 
 def is_one_word(word: str) -> bool:
     """Whether this is not several words in camelCase: written in one case, or in the dictionary as McDonald is."""
-    return word.lower() in dictionary() or word.isupper() or word.islower() or _PLURAL_LETTERS.fullmatch(word) is not None
+    return (
+        word.lower() in dictionary() or word.isupper() or word.islower() or _PLURAL_LETTERS.fullmatch(word) is not None
+    )
 
 
 def read(word: str) -> tuple[Reading, str]:
@@ -173,15 +175,17 @@ def read(word: str) -> tuple[Reading, str]:
     lower = word.lower()
     capitals = word.isupper() and len(word) > 1
     if len(word) == 1:
-        return LETTERS.get(lower, ()) if lower != "a" or capitals else ("AH0",), "spelling" if lower != "a" else "dictionary"
+        return LETTERS.get(lower, ()) if lower != "a" or capitals else (
+            "AH0",
+        ), "spelling" if lower != "a" else "dictionary"
     if capitals and (lower in SPELLED or (len(word) == 2 and lower not in _SHORT_WORDS)):
         return spelled(lower), "spelling"
+    if _PLURAL_LETTERS.fullmatch(word):
+        single, source = read(word[:-1].rstrip("'"))
+        return with_s(single), source
     found = known(lower)
     if found:
         return found, "dictionary"
-    plural = word[:-1].rstrip("'")
-    if word.endswith("s") and len(plural) > 1 and plural.isupper():
-        return with_s(spelled(plural)), "spelling"
     if capitals and (len(word) < 4 or not _PRONOUNCEABLE.fullmatch(lower)) or not set(lower) & set("aeiouy"):
         return spelled(lower), "spelling"
     return letters.sounds(lower.replace("'", "")), "model"
@@ -197,7 +201,12 @@ def in_context(tokens: list[Token], text: str) -> list[Token]:
     words = [
         heteronyms.PAUSE if token.pause else text[token.start : token.end] for token in tokens if token.pause != "_"
     ]
-    changed = list(tokens)
+    changed = [
+        replace(token, reading=LETTERS["a"], symbols=LETTERS["a"], source="spelling")
+        if text[token.start : token.end] == "A" and _among_letters(tokens, place, text)
+        else token
+        for place, token in enumerate(tokens)
+    ]
     spoken = [place for place, token in enumerate(tokens) if token.pause != "_"]
     for index, place in enumerate(spoken):
         token = tokens[place]
@@ -214,3 +223,9 @@ def in_context(tokens: list[Token], text: str) -> list[Token]:
         reading = with_s(reading) if plural else reading
         changed[place] = replace(token, reading=reading, symbols=reading, source="context")
     return changed
+
+
+def _among_letters(tokens: list[Token], place: int, text: str) -> bool:
+    """Whether the word beside this one is a single capital, so that A is the letter and not the article."""
+    beside = [tokens[near] for near in (place - 1, place + 1) if 0 <= near < len(tokens)]
+    return any(token.end - token.start == 1 and text[token.start] in "BCDEFGHJKLMNOPQRSTUVWXYZ" for token in beside)

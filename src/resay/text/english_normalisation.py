@@ -32,7 +32,8 @@ _CURRENCIES = {
     "C$": ("Canadian dollar", "cent"), "HK$": ("Hong Kong dollar", "cent"), "NT$": ("New Taiwan dollar", "cent"),
     "€": ("euro", "cent"), "£": ("pound", "pence"), "¥": ("yuan", "fen"), "₩": ("won", ""), "₹": ("rupee", "paise"),
     "RMB": ("yuan", "fen"), "CNY": ("yuan", "fen"), "USD": ("US dollar", "cent"), "EUR": ("euro", "cent"),
-    "GBP": ("pound", "pence"), "JPY": ("yen", ""), "JP¥": ("yen", ""), "CHF": ("Swiss franc", "centime"),
+    "GBP": ("pound", "pence"), "JPY": ("yen", ""), "JP¥": ("yen", ""),
+    "CN¥": ("yuan", "fen"), "CHF": ("Swiss franc", "centime"),
 }  # fmt: skip
 _UNITS = {
     "km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "nm": "nanometer", "μm": "micrometer",
@@ -41,14 +42,18 @@ _UNITS = {
     "sq ft": "square foot", "sq km": "square kilometer", "km²": "square kilometer", "km2": "square kilometer",
     "m²": "square meter", "m2": "square meter", "cm²": "square centimeter", "m³": "cubic meter", "m3": "cubic meter",
     "cm³": "cubic centimeter", "km³": "cubic kilometer", "ft²": "square foot", "mi²": "square mile",
-    "ha": "hectare", "ac": "acre", "L": "liter", "l": "liter", "ml": "milliliter", "mL": "milliliter", "dl": "deciliter",
+    "ha": "hectare", "ac": "acre", "L": "liter", "l": "liter", "ml": "milliliter", "mL": "milliliter",
+    "dl": "deciliter",
     "mph": "mile per hour", "km/h": "kilometer per hour", "kph": "kilometer per hour", "kmh": "kilometer per hour",
-    "m/s": "meter per second", "m/s²": "meter per second squared", "kt": "knot", "kts": "knot", "rpm": "revolution per minute",
+    "m/s": "meter per second", "m/s²": "meter per second squared", "kt": "knot", "kts": "knot",
+    "rpm": "revolution per minute",
     "Hz": "hertz", "kHz": "kilohertz", "MHz": "megahertz", "GHz": "gigahertz", "THz": "terahertz",
     "KB": "kilobyte", "kB": "kilobyte", "MB": "megabyte", "GB": "gigabyte", "TB": "terabyte", "PB": "petabyte",
-    "kbps": "kilobit per second", "Mbps": "megabit per second", "Gbps": "gigabit per second", "MB/s": "megabyte per second",
+    "kbps": "kilobit per second", "Mbps": "megabit per second", "Gbps": "gigabit per second",
+    "MB/s": "megabyte per second",
     "W": "watt", "kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt", "kWh": "kilowatt hour", "MWh": "megawatt hour",
-    "V": "volt", "kV": "kilovolt", "mV": "millivolt", "A": "amp", "mA": "milliamp", "mAh": "milliamp hour", "Ah": "amp hour",
+    "V": "volt", "kV": "kilovolt", "mV": "millivolt", "A": "amp", "mA": "milliamp", "mAh": "milliamp hour",
+    "Ah": "amp hour",
     "Ω": "ohm", "kΩ": "kiloohm", "J": "joule", "kJ": "kilojoule", "cal": "calorie", "kcal": "kilocalorie",
     "N": "newton", "Pa": "pascal", "kPa": "kilopascal", "MPa": "megapascal", "hPa": "hectopascal", "psi": "P S I",
     "dB": "decibel", "mol": "mole", "hp": "horsepower", "bhp": "brake horsepower",
@@ -66,8 +71,10 @@ _BARE_LETTER_UNITS = frozenset("A T K N J W V t s h in".split())
 _DENOMINATORS = {2: "half", 4: "quarter"}
 
 
-_ADDRESS_SIGNS = {".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore", "?": "question mark", "=": "equals",
-                  "&": "and", "+": "plus", "~": "tilde", ":": "colon", "%": "percent", "#": "hash"}  # fmt: skip
+_ADDRESS_SIGNS = {
+    ".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore", "?": "question mark", "=": "equals",
+    "&": "and", "+": "plus", "~": "tilde", ":": "colon", "%": "percent", "#": "hash",
+}  # fmt: skip
 
 
 def _year_like(written: str) -> str:
@@ -158,7 +165,9 @@ def _money(match: re.Match[str]) -> str:
         return f"{sign}{number(amount)} {_MAGNITUDES.get(magnitude.lower(), magnitude)} {_plural_money(unit)}"
     whole, _, decimals = amount.partition(".")
     if len(decimals) == 2 and part:
-        cents = cardinal(decimals) + " " + (part if part in ("pence", "fen", "paise") else part + "s" * (decimals != "01"))
+        cents = (
+            cardinal(decimals) + " " + (part if part in ("pence", "fen", "paise") else part + "s" * (decimals != "01"))
+        )
         if int(decimals) == 0:
             return sign + _counted_money(whole, unit)
         return sign + (f"{_counted_money(whole, unit)} and {cents}" if int(whole.replace(",", "") or 0) else cents)
@@ -280,14 +289,15 @@ def _year_or_number(match: re.Match[str]) -> str:
     counted = re.match(r"\s*(?:(?:to|or|and|-)\s*\d|%|percent|per\b)", after) and not _AFTER_YEAR_WORD.search(before)
     if counted or _COUNTED.match(after) and not _AFTER_YEAR_WORD.search(before) or _NUMBERED.search(before):
         return f" {cardinal(written)} "
-    if written[1:] == "000" and written != "2000" or not 1100 <= int(written) < 2100:
-        if not (_AFTER_YEAR_WORD.search(before) and int(written) < 2200):
-            return f" {cardinal(written)} "
+    unlikely = written[1:] == "000" and written != "2000" or not 1100 <= int(written) < 2100
+    if unlikely and not (_AFTER_YEAR_WORD.search(before) and int(written) < 2200):
+        return f" {cardinal(written)} "
     return f" {year(written)} "
 
 
 _AFTER_YEAR_WORD = re.compile(
-    r"\b(?:in|since|by|until|till|before|after|during|circa|year|years|early|late|mid|from|between|spring|summer|autumn|"
+    r"\b(?:in|since|by|until|till|before|after|during|circa|year|years|early|late|mid|from|between|spring|summer|"
+    r"autumn|"
     r"fall|winter|born|of|the|A\.? ?D\.?)[ \n(]*$",
     re.IGNORECASE,
 )
@@ -297,8 +307,11 @@ _COUNTED = re.compile(
     r"horses|degrees|copies|yards|votes|households|families|seats|species|employees|homes|lines|volumes|stars|pieces|"
     r"million|thousand|billion|hundred|others|calories|grams|copies|steps)\b)"
 )
-_NUMBERED = re.compile(r"(?:\b(?:No|Nos|number|page|pages|chapter|room|flight|route|psalm|lot|location|over|nearly|some|"
-                       r"(?:more|less|fewer|greater) than|another|almost|up to|at least)\.?|[$£€#])[ ]*$", re.IGNORECASE)  # fmt: skip
+_NUMBERED = re.compile(
+    r"(?:\b(?:No|Nos|number|page|pages|chapter|room|flight|route|psalm|lot|location|over|nearly|some|"
+    r"(?:more|less|fewer|greater) than|another|almost|up to|at least)\.?|[$£€#])[ ]*$",
+    re.IGNORECASE,
+)
 
 
 def _plain(match: re.Match[str]) -> str:
@@ -321,7 +334,12 @@ def _roman(match: re.Match[str]) -> str | None:
     """Henry VIII → Henry the eighth, Chapter IV and Division III → four, three."""
     written = match["roman"]
     known = match["name"] or match["kind"]
-    if not _ROMAN_FORM.fullmatch(written) or written in "CDLM" or not known and (len(written) < 2 or written in _NOT_ROMAN):
+    if (
+        not _ROMAN_FORM.fullmatch(written)
+        or written in "CDLM"
+        or not known
+        and (len(written) < 2 or written in _NOT_ROMAN)
+    ):
         return None
     value = roman(written)
     if match["name"]:
@@ -329,7 +347,26 @@ def _roman(match: re.Match[str]) -> str | None:
     return f"{match['kind'] or match['word']} {cardinal(value)}"
 
 
-_NOT_ROMAN = ("CD", "DC", "MC", "CC", "DI", "MI", "CI", "LI", "XL", "MM", "DM", "XX", "XXX", "CV", "DV", "MD", "LL", "DL")
+_NOT_ROMAN = (
+    "CD",
+    "DC",
+    "MC",
+    "CC",
+    "DI",
+    "MI",
+    "CI",
+    "LI",
+    "XL",
+    "MM",
+    "DM",
+    "XX",
+    "XXX",
+    "CV",
+    "DV",
+    "MD",
+    "LL",
+    "DL",
+)
 
 
 _ROMAN_FORM = re.compile("M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
@@ -339,8 +376,8 @@ _KINGS = (
     "Ramses|Ramesses|Christian|Gustav|Carlos|Alfonso|Pedro|Umberto|Wilhelm|Otto|Rudolf|Boniface|Julius|Sixtus|Harald|Olav"
 )
 _NUMBERED_THINGS = (
-    "Chapter|Book|Part|Volume|Vol|Act|Scene|Section|World War|Article|Appendix|Canto|Figure|Table|Type|Class|Phase|Level|"
-    "Stage|Episode|Season|Mark|Apollo|Super Bowl|Final Fantasy|Rocky|Star Wars|Title|Lesson|Unit|Grade|Round|Game"
+    "Chapter|Book|Part|Volume|Vol|Act|Scene|Section|World War|Article|Appendix|Canto|Figure|Table|Type|Class|Phase|"
+    "Level|Stage|Episode|Season|Mark|Apollo|Super Bowl|Final Fantasy|Rocky|Star Wars|Title|Lesson|Unit|Grade|Round|Game"
 )
 
 _ABBREVIATIONS = {
@@ -348,7 +385,8 @@ _ABBREVIATIONS = {
     "col": "Colonel", "capt": "Captain", "lt": "Lieutenant", "sgt": "Sergeant", "rev": "Reverend", "hon": "Honorable",
     "gov": "Governor", "sen": "Senator", "rep": "Representative", "jr": "Junior", "sr": "Senior", "messrs": "Messers",
     "vs": "versus", "etc": "et cetera", "approx": "approximately", "dept": "department", "no": "Number",
-    "nos": "Numbers", "vol": "Volume", "fig": "Figure", "mt": "Mount", "ft": "Fort", "ave": "Avenue", "blvd": "Boulevard",
+    "nos": "Numbers", "vol": "Volume", "fig": "Figure", "mt": "Mount", "ft": "Fort", "ave": "Avenue",
+    "blvd": "Boulevard",
     "rd": "Road", "inc": "Incorporated", "ltd": "Limited", "co": "Company", "corp": "Corporation", "bros": "Brothers",
     "est": "established", "eds": "editors", "ext": "extension", "tel": "telephone", "univ": "University",
     "assn": "association", "govt": "government", "mfg": "manufacturing", "misc": "miscellaneous", "viz": "namely",
@@ -366,11 +404,15 @@ def _abbreviation(match: re.Match[str]) -> str | None:
     written = match["short"]
     lower = written.lower()
     after = match.string[match.end() :]
-    if lower in _BEFORE_NAME and not re.match(r"\s+[A-Z]", after) or lower in _BEFORE_NUMBER and not re.match(r"\s*\d", after):
+    if (
+        lower in _BEFORE_NAME
+        and not re.match(r"\s+[A-Z]", after)
+        or lower in _BEFORE_NUMBER
+        and not re.match(r"\s*\d", after)
+    ):
         return None
-    if lower in ("min", "max", "est", "rd", "ave", "inc", "co", "ms", "dec", "no") and written.islower():
-        if lower != "no":
-            return None
+    if lower in ("min", "max", "est", "rd", "ave", "inc", "co", "ms", "dec") and written.islower():
+        return None
     full = _ABBREVIATIONS[lower]
     ends = not after.strip(" \"')") or re.match(r"\s*\n", after) or lower in _AT_ENDS and re.match(r"\s+[A-Z]", after)
     return full + ("." if ends else "")
@@ -392,38 +434,53 @@ def _letters(match: re.Match[str]) -> str:
 _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"]+[^\s<>\".,!?;:)']|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
      lambda match: spoken_address(match.group(), _ADDRESS_SIGNS)),
-    (re.compile(r"(?i)\b(?:[a-z0-9-]+\.)+(?:com|org|net|edu|gov|io|ai|cn|co\.uk|uk|de|fr|jp|info|app|dev)\b(?:/[\w./-]*\w)?"),
+    (re.compile(r"(?i)\b(?:[a-z0-9-]+\.)+(?:com|org|net|edu|gov|io|ai|cn|co\.uk|uk|de|fr|jp|info|app|dev)"
+                r"\b(?:/[\w./-]*\w)?"),
      lambda match: spoken_address(match.group(), _ADDRESS_SIGNS)),
     (re.compile(r"(?<!\w)#(?=[A-Za-z])(\w+)"), lambda match: f"hashtag {match.group(1).replace('_', ' ')}"),
     (re.compile(r"(?<!\w)#\s?(?=\d)"), lambda match: "number "),
     (re.compile(r"(?<!\w)@(?=\w)"), lambda match: "at "),
-    (re.compile(r"(?<![\d/.-])(?:\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2}|\d{1,2}/\d{1,2}/\d{4}|\d{1,2}-\d{1,2}-\d{4}"
+    (re.compile(r"\bpp\.? ?(?=\d)"), lambda match: "pages "),
+    (re.compile(r"\bp\. ?(?=\d)"), lambda match: "page "),
+    (re.compile(r"(?<![\d/.-])(?:\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2}|\d{1,2}/\d{1,2}/\d{4}|"
+                r"\d{1,2}-\d{1,2}-\d{4}"
                 r"|\d{1,2}\.\d{1,2}\.\d{4})(?![\d/-])"), _numeric_date),
-    (re.compile(rf"(?P<the>\bthe )?(?<![\d.,:/$-]){_DAY}(?: of)? {_MONTH}(?:(?P<gap>,? ){_YEAR})?(?![A-Za-z])"), _day_month),
-    (re.compile(rf"\b{_MONTH} {_DAY}(?![\d:.]*\d)(?:(?P<gap> ?,? ){_YEAR})?(?![A-Za-z])(?!\s?(?:percent|%))"), _month_day),
+    (re.compile(rf"(?P<the>\bthe )?(?<![\d.,:/$-]){_DAY}(?: of)? {_MONTH}(?:(?P<gap>,? ){_YEAR})?(?![A-Za-z])"),
+     _day_month),
+    (re.compile(rf"\b{_MONTH} {_DAY}(?![\d:.]*\d)(?:(?P<gap> ?,? ){_YEAR})?(?![A-Za-z])(?!\s?(?:percent|%))"),
+     _month_day),
     (re.compile(rf"\b{_MONTH}(?P<gap>,? ){_YEAR}"), _month_year),
     (re.compile(r"(?<![\d:.])(?P<hour>\d{1,2})(?::(?P<minute>[0-5]\d))(?::(?P<second>[0-5]\d))?(?![\d:])"
                 r"(?:\s?(?P<half>[aApP]\.?\s?[mM]\b)\.?)?"), _time),
-    (re.compile(r"(?<![\d:.])(?P<hour>\d{1,2})\.(?P<minute>[0-5]\d)(?P<second>)\s?(?P<half>[aApP]\.\s?[mM]\.|[aApP][mM]\b)"),
+    (re.compile(r"(?<![\d:.])(?P<hour>\d{1,2})\.(?P<minute>[0-5]\d)(?P<second>)\s?(?P<half>[aApP]\.\s?[mM]\.|"
+                r"[aApP][mM]\b)"),
      _time),
-    (re.compile(r"(?<![\d:.])(?P<hour>\d{1,2})(?P<minute>)(?P<second>)\s?(?P<half>[aApP]\.\s?[mM]\.|[aApP][mM]\b)"), _time),
+    (re.compile(r"(?<![\d:.])(?P<hour>\d{1,2})(?P<minute>)(?P<second>)\s?(?P<half>[aApP]\.\s?[mM]\.|[aApP][mM]\b)"),
+     _time),
     (re.compile(r"(?<![\w.])(?:\+\d{1,3}[- ]?)?(?:\(\d{3}\) ?|\d{3}[- .])\d{3}[- .]\d{4}(?!\d)"), _telephone),
     (re.compile(r"(?<![\w.])\+\d{1,3}(?:[- ]\d{2,5}){2,4}(?!\d)"), _telephone),
-    (re.compile(rf"(?P<minus>[-−])?(?:(?P<sign>(?:US|A|C|HK|NT|JP)?[$¥]|[€£₩₹])\s?(?P<amount>{_NUM})(?:\s?(?P<magnitude>"
+    (re.compile(rf"(?P<minus>[-−])?(?:(?P<sign>(?:US|A|C|HK|NT)?\$|(?:JP|CN)?¥|[€£₩₹])\s?(?P<amount>{_NUM})"
+                rf"(?:\s?(?P<magnitude>"
                 r"(?:hundred |thousand )?(?:thousand|million|billion|trillion)|(?:[kKmMbBtT]|bn|mn)\b))?|"
                 rf"\b(?P<amount_before>{_NUM})\s?(?:(?P<magnitude_before>thousand|million|billion|trillion)\s)?"
                 r"(?P<code>RMB|CNY|USD|EUR|GBP|JPY|CHF|€|£)(?!\w))"), _money),
-    (re.compile(r"(?<![\w.])(?<!\d,)(?:(?P<amount>\d+(?:\.\d+)?)\s?[×xX*·]\s?)?10(?:\^(?P<power>[-−]?\d+)|(?P<raised>⁻?[⁰¹²³⁴-⁹]+))"),
+    (re.compile(r"(?<![\w.])(?<!\d,)(?:(?P<amount>\d+(?:\.\d+)?)\s?[×xX*·]\s?)?10(?:\^(?P<power>[-−]?\d+)|"
+                r"(?P<raised>⁻?[⁰¹²³⁴-⁹]+))"),
      _scientific),
     (re.compile(r"(?<![\w.])(?<!\d,)(?P<amount>\d+(?:\.\d+)?)[eE](?P<power>[-+−]?\d+)(?P<raised>)(?!\w)"), _scientific),
-    (re.compile(rf"(?<![\w.])(?<!\d,)(?P<first>{_NUM})\s?[-–~]\s?(?P<last>{_NUM})\s?(?P<unit>{_UNIT})(?![\w²³/])"), _range_measure),
-    (re.compile(rf"(?:(?<![\w.])(?<!\d,)(?P<sign>[-−+±]))?(?<![\w.])(?<!\d,)(?P<amount>{_NUM})(?P<space>\s|-(?!\s))?(?P<per>/)?"
+    (re.compile(rf"(?<![\w.])(?<!\d,)(?P<first>{_NUM})\s?[-–~]\s?(?P<last>{_NUM})\s?(?P<unit>{_UNIT})(?![\w²³/])"),
+     _range_measure),
+    (re.compile(rf"(?:(?<![\w.])(?<!\d,)(?P<sign>[-−+±]))?(?<![\w.])(?<!\d,)(?P<amount>{_NUM})(?P<space>\s|-(?!\s))"
+                rf"?(?P<per>/)?"
                 rf"(?P<unit>{_UNIT})(?![\w²³/°])(?!\.\w)"), _measure),
     (re.compile(r"(?<![\w])(?P<whole>\d+)?\s?(?P<sign>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])"), _vulgar),
-    (re.compile(r"(?<![\d/.,])(?:(?P<whole>\d+)[ -])?(?P<top>\d{1,3})/(?P<bottom>\d{1,4})(?:ths|rds|nds|th)?(?![\d/.]*\d)"), _fraction),
+    (re.compile(r"(?<![\d/.,])(?:(?P<whole>\d+)[ -])?(?P<top>\d{1,3})/(?P<bottom>\d{1,4})(?:ths|rds|nds|th)"
+                r"?(?![\d/.]*\d)"), _fraction),
     (re.compile(r"(?<![\w])(?P<digits>\d{1,3}(?:,\d{3})+|\d+)(?:st|nd|rd|th|ST|ND|RD|TH|(?<=\d\d)d)\b"),
      lambda match: ordinal(match["digits"])),
     (re.compile(r"(?<![\w.])'?(?P<decade>(?:1\d|20)\d0|[1-9]0)'?s\b"), _decade),
+    (re.compile(rf"(?<![\w.,-])(?P<first>{_NUM})\s?[-−–]\s?(?P<last>{_NUM})(?=\s*=)"),
+     lambda match: f"{number(match['first'])} minus {number(match['last'])}"),
     (re.compile(r"(?<![\w.,-])\d+(?:[-–]\d+){2,}(?:[-–][xX])?(?![\w-])"), _code_groups),
     (re.compile(r"(?<![\w.,-])(?P<first>\d{1,4}(?:,\d{3})*(?:\.\d+)?)\s?[-–—]\s?(?P<last>\d{1,4}(?:,\d{3})*(?:\.\d+)?)"
                 r"(?![\w-]|\.\d|,\d|\s*=)"), _range),
@@ -433,39 +490,44 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(rf"(?<![\w.])(?<!\d,)(?P<amount>{_NUM})\s?%"), lambda match: f"{number(match['amount'])} percent"),
     (re.compile(r"(?P<base>[A-Za-z]|\b\d+)(?:\^(?P<power>-?\d+)|(?P<raised>⁻?[²³¹⁰⁴-⁹]+))"), _power),
     (re.compile(rf"(?<![\w.,)])(?P<sign>[-−+±])(?P<amount>{_NUM})(?![\w-])"), _signed),
-    (re.compile(rf"\b(?:(?P<name>{_KINGS})|(?P<kind>{_NUMBERED_THINGS}|{_NUMBERED_THINGS.upper()})|(?P<word>[A-Z]?[a-z]+))\.? (?P<roman>[IVXLC]+)\b(?!\.[A-Z])"), _roman),
+    (re.compile(rf"\b(?:(?P<name>{_KINGS})|(?P<kind>{_NUMBERED_THINGS}|{_NUMBERED_THINGS.upper()})|"
+                rf"(?P<word>[A-Z]?[a-z]+))\.? (?P<roman>[IVXLC]+)\b(?!\.[A-Z])"), _roman),
     (re.compile(r"\b(?P<head>[A-Za-z]+)-?(?P<digits>\d+)(?=[A-Z]?\b)"), _code),
-    (re.compile(r"(?<![\w.])(?<!\d,)(?P<year>\d{3,4}) ?(?P<era>B\.? ?C\.?(?: ?E\b\.?)?|A\.? ?D\.?|C\.? ?E\.?|BCE?|AD|CE)(?![\w])"),
+    (re.compile(r"(?<![\w.])(?<!\d,)(?P<year>\d{3,4}) ?(?P<era>B\.? ?C\.?(?: ?E\b\.?)?|A\.? ?D\.?|C\.? ?E\.?|BCE?|"
+                r"AD|CE)(?![\w])"),
      lambda match: f"{year(match['year'])} {' '.join(re.sub('[^A-Z]', '', match['era']))}"),
     (re.compile(r"\b(?:St\.|St(?= [A-Z])|st\.(?= ?[A-Z]))"), _saint_or_street),
     (re.compile(r"\b(?P<short>Mr|Mrs|Ms|Dr|Prof|mr|mrs|dr)(?= [A-Z])|\b(?P<other>[Vv]ol)(?= \d)"),
      lambda match: "Volume" if match["other"] else _ABBREVIATIONS[match["short"].lower()]),
-    (re.compile(rf"\b(?P<short>{'|'.join(sorted(_ABBREVIATIONS, key=len, reverse=True))})\.(?!\w)", re.IGNORECASE), _abbreviation),
+    (re.compile(rf"\b(?P<short>{'|'.join(sorted(_ABBREVIATIONS, key=len, reverse=True))})\.(?!\w)", re.IGNORECASE),
+     _abbreviation),
     (re.compile(r"\b(?:e\.\s?g\.|eg\.)"), lambda match: "for example"),
     (re.compile(r"\b(?:i\.\s?e\.|ie\.)"), lambda match: "that is"),
-    (re.compile(r"\b(?P<feet>\d)' ?(?P<inches>\d{1,2})\"?"), lambda match: f"{cardinal(match['feet'])} foot {cardinal(match['inches'])}"),
-    (re.compile(r"\bpp\.? ?(?=\d)"), lambda match: "pages "),
-    (re.compile(r"\bp\. ?(?=\d)"), lambda match: "page "),
+    (re.compile(r"\b(?P<feet>\d)' ?(?P<inches>\d{1,2})\"?"),
+     lambda match: f"{cardinal(match['feet'])} foot {cardinal(match['inches'])}"),
     (re.compile(r"\b(?:[A-Za-z]\. ?)+[A-Za-z]\.(?!\w)|\b[A-Z]\.(?= [A-Z][a-z])|\b[AaPp]\.[Mm]\b"), _letters),
     (re.compile(r"(?<![\w.])(?<!\d,)[1-9]\d{3}(?!\w|[.,]\d)"), _year_or_number),
     (re.compile(rf"(?:(?<=\d)|(?<![\d.]))(?:{_NUM})"), _plain),
 )  # fmt: skip
 
+_SIGN_NAMES = {
+    "≈": "approximately equals", "≠": "does not equal", "≤": "is at most", "≥": "is at least", "=": "equals",
+    "×": "times",
+    "÷": "divided by", "±": "plus or minus", "√": "the square root of", "∞": "infinity", "→": "to", "∑": "the sum of",
+    "∫": "the integral of", "∈": "in", "§": "section", "¶": "paragraph", "°": "degrees", "‰": "per mille",
+    "%": "percent",
+    "#": "hash", "@": "at", "$": "dollars", "€": "euros", "£": "pounds", "¥": "yuan", "₩": "won", "₹": "rupees",
+    "+": "plus", "<": "is less than", ">": "is greater than", "*": "times", "−": "minus",
+}  # fmt: skip
 _SIGNS: tuple[Rule, ...] = (
     (re.compile("[" + "".join(GREEK) + "]"), lambda match: f" {GREEK[match.group()]} "),
     (re.compile(r" ?& ?"), lambda match: " and "),
-    (re.compile(r"\s?(≈|≠|≤|≥|=|×|÷|±|√|∞|→|∑|∫|∈|§|¶|°|‰|%|#|@|[$€£¥₩₹])\s?"), lambda match: f" {_SIGN_NAMES[match.group(1)]} "),
+    (re.compile(r"\s?(≈|≠|≤|≥|=|×|÷|±|√|∞|→|∑|∫|∈|§|¶|°|‰|%|#|@|[$€£¥₩₹])\s?"),
+     lambda match: f" {_SIGN_NAMES[match.group(1)]} "),
     (re.compile(r"(?<=[\w) ])\s*([+<>])\s*(?=[\w(])|(?<=\w) ([*−]) (?=\w)"),
      lambda match: f" {_SIGN_NAMES[match.group(1) or match.group(2)]} "),
     (re.compile(r"(?<=[A-Za-z]) ?[/_] ?(?=[A-Za-z])"), lambda match: " "),
 )  # fmt: skip
-_SIGN_NAMES = {
-    "≈": "approximately equals", "≠": "does not equal", "≤": "is at most", "≥": "is at least", "=": "equals", "×": "times",
-    "÷": "divided by", "±": "plus or minus", "√": "the square root of", "∞": "infinity", "→": "to", "∑": "the sum of",
-    "∫": "the integral of", "∈": "in", "§": "section", "¶": "paragraph", "°": "degrees", "‰": "per mille", "%": "percent",
-    "#": "hash", "@": "at", "$": "dollars", "€": "euros", "£": "pounds", "¥": "yuan", "₩": "won", "₹": "rupees",
-    "+": "plus", "<": "is less than", ">": "is greater than", "*": "times", "−": "minus",
-}  # fmt: skip
 _DIGIT = re.compile(r"\d|[½⅓⅔¼¾⅕-⅞²³¹⁰⁴-⁹]")
 _SIGN = re.compile("[&≈≠≤≥=×÷±√∞→∑∫∈§¶°‰%#@$€£¥₩₹+<>*−/_" + "".join(GREEK) + "]")
 _SHORT = re.compile(r"[A-Za-z]\.|[IVXL]{2}|\b[XV]\b|://|@|www")

@@ -89,7 +89,7 @@ def year(written: str | int) -> str:
 
 
 def pairs(written: str) -> str:
-    """A code of three or four digits as people say it: 380 → three eighty, 737 → seven thirty seven, 404 → four o four."""
+    """A code of three or four digits as people say it: 380 → three eighty, 404 → four o four."""
     if len(written) not in (3, 4) or written.startswith("0"):
         return digits(written)
     if written.endswith("000"):

@@ -25,13 +25,14 @@ _CLAUSE_END = re.compile(rf"[,.!?;:—…](?=\s|[{HAN}]|\Z)|[，。、()\n]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _HAN = re.compile(rf"[{HAN}]")
 _RUNS = re.compile(rf"[{HAN}]+|[^{HAN}]+")
+_ADDRESS = re.compile(r"[\w@.:/-]*(?:@|://|www\.|\.\w)[^\s]*", re.ASCII)
 _MARK = re.compile("[\ue000-\uf8ff]")
 _SOFT_LINE_END = re.compile(r"(?<=[A-Za-z,;-])\n(?=[a-z])")
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Cleaned text in which private-use characters stand for what markup and lexicon decided: `marks[code - 0xE000]`."""
+    """Cleaned text; private-use characters stand for what markup and lexicon decided: `marks[code - 0xE000]`."""
 
     text: Traced
     marks: Sequence[readings.Mark]
@@ -81,9 +82,7 @@ def _refuse_unspeakable(text: str, instructions: Sequence[markup.Instruction], e
         raise BadText(f"no reading is known for {' '.join(unread[:20])}; give one in a lexicon or as [[…]]")
 
 
-def _paragraphs(
-    text: str, instructions: Sequence[markup.Instruction], entries: Lexicon | None
-) -> Iterator[Paragraph]:
+def _paragraphs(text: str, instructions: Sequence[markup.Instruction], entries: Lexicon | None) -> Iterator[Paragraph]:
     """Cleaned paragraphs: lines, and lines without end cut after a pause; never inside markup."""
     start, first = 0, 0
     while start < len(text):
@@ -197,7 +196,8 @@ def _clause_stretches(text: str, start: int, end: int) -> list[tuple[int, int, s
         return [(start, end, "en" if re.search("[A-Za-z]", clause) else "")]
     stretches: list[tuple[int, int, str]] = []
     for match in _RUNS.finditer(clause):
-        quotation = not _HAN.match(match.group()) and len(_LATIN_WORD.findall(match.group())) >= 3
+        words = _LATIN_WORD.findall(_ADDRESS.sub(" ", match.group()))
+        quotation = not _HAN.match(match.group()) and len(words) >= 3
         found = "en" if quotation else "zh"
         if stretches and stretches[-1][2] == found:
             stretches[-1] = (stretches[-1][0], start + match.end(), found)

@@ -154,7 +154,7 @@ class Lexicon:
 
     @cached_property
     def _starts(self) -> dict[str, list[tuple[str, str]]]:
-        """For a first character, lower case, the graphemes that begin with it, cleaned, the longest first, and as kept."""
+        """For a first character, lower case, the graphemes that begin with it, longest first: cleaned, and as kept."""
         starts: dict[str, list[tuple[str, str]]] = {}
         for grapheme in self.entries:
             written = cleaning.clean(Traced.of(grapheme)).text
@@ -197,7 +197,11 @@ def _inside_word(text: str, place: int) -> bool:
     if not 0 < place < len(text):
         return False
     left, right = text[place - 1], text[place]
-    return left.isascii() and right.isascii() and (left.isalpha() and right.isalpha() or left.isdigit() and right.isdigit())
+    return (
+        left.isascii()
+        and right.isascii()
+        and (left.isalpha() and right.isalpha() or left.isdigit() and right.isdigit())
+    )
 
 
 def _entry_problem(grapheme: str, phoneme: str) -> tuple[str, int] | None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from . import polyphones, tables
 
@@ -21,9 +22,27 @@ NUMERALS = frozenset("零〇一二三四五六七八九十百千万亿")
 _HAN = re.compile(f"[{HAN}]")
 _DIGITS = frozenset("零〇一二三四五六七八九")
 _NEUTRAL = {
-    "的": "de5", "了": "le5", "着": "zhe5", "吗": "ma5", "呢": "ne5", "吧": "ba5", "们": "men5", "嘛": "ma5", "么": "me5",
+    "的": "de5", "了": "le5", "着": "zhe5", "吗": "ma5", "呢": "ne5", "吧": "ba5", "们": "men5", "嘛": "ma5",
+    "么": "me5",
 }  # fmt: skip
 _LONGEST_PHRASE = 8
+
+_BOUND = frozenset("的地得着了过不我你他她它这那很都也就还")
+_FULL_ER = frozenset(
+    "女儿 男儿 婴儿 幼儿 孤儿 少儿 胎儿 健儿 宠儿 混血儿 弃儿 患儿 "
+    "小儿 孩儿 妻儿 侄儿 新生儿 早产儿 试管婴儿 鹿儿".split()
+)
+_SURNAMES = {
+    "单": "shan4", "解": "xie4", "区": "ou1", "仇": "qiu2", "查": "zha1", "曾": "zeng1", "任": "ren2", "盖": "ge3",
+    "朴": "piao2",
+    "乐": "yue4", "华": "hua4", "纪": "ji3", "冼": "xian3", "缪": "miao4", "翟": "zhai2", "燕": "yan1", "应": "ying1",
+    "宁": "ning4", "那": "na1", "折": "she2", "葛": "ge3", "过": "guo1", "晁": "chao2", "冯": "feng2", "卜": "bu3",
+    "尹": "yin3",
+}  # fmt: skip
+_TITLES = frozenset(
+    "老师 先生 女士 小姐 经理 总 教授 医生 主任 校长 局长 书记 同学 师傅 太太 博士 院长 "
+    "律师 警官 导演 董事长 部长 市长 省长 大夫 阿姨 叔叔".split()
+)
 
 # One traditional character, two simplified ones or two readings: decided by what stands beside it.
 _IN_CONTEXT = (
@@ -40,7 +59,8 @@ _IN_CONTEXT = (
 )
 _TRADITIONAL_READINGS = {
     "髮": "fa4", "發": "fa1", "隻": "zhi1", "幹": "gan4", "乾": "gan1", "臟": "zang4", "髒": "zang1", "捲": "juan3",
-    "儘": "jin3", "盡": "jin4", "鬥": "dou4", "衝": "chong1", "彆": "bie4", "籲": "yu4", "癥": "zheng1", "纖": "xian1",
+    "儘": "jin3", "盡": "jin4", "鬥": "dou4", "衝": "chong1", "彆": "bie4", "籲": "yu4", "癥": "zheng1",
+    "纖": "xian1",
     "薑": "jiang1", "麵": "mian4", "鬆": "song1", "鑽": "zuan4", "擔": "dan1", "壩": "ba4",
 }  # fmt: skip
 
@@ -110,31 +130,94 @@ def read(written: str, text: str, start: int, end: int, cuts: Sequence[int]) -> 
     found: list[Spoken] = []
     bounds = [start, *cuts, end]
     position = start
-    model = polyphones.model()
-    tagged = [pair for first, last in zip(bounds[:-1], bounds[1:], strict=True) for pair in _tagged(text[first:last])]
+    tagged = [pair for first, last in pairwise(bounds) for pair in _tagged(text[first:last])]
     for index, (word, _) in enumerate(tagged):
-        reading = word_reading(word)
-        source = "dictionary"
-        for offset, character in enumerate(word):
-            original = written[position + offset]
-            if len(word) == 1 and original != character and original in _TRADITIONAL_READINGS:
-                reading[offset] = _TRADITIONAL_READINGS[original]
-            elif character in model.readings:
-                seen = polyphones.features(text, position + offset, tagged, index, offset, word in phrases())
-                better = polyphones.best(model, character, seen, reading[offset])
-                if better != reading[offset]:
-                    reading[offset], source = better, "context"
+        seen = _Word(text, tagged, index, position, written[position : position + len(word)])
+        reading, source = _word_in_context(seen)
         found.append(Spoken(position, position + len(word), tuple(reading), source))
         position += len(word)
     return found
 
 
+@dataclass(frozen=True)
+class _Word:
+    """Word `index` of the tagged words of a text, at a place of the text, and as it was before simplification."""
+
+    text: str
+    tagged: Sequence[tuple[str, str]]
+    index: int
+    position: int
+    written: str
+
+
+def _word_in_context(seen: _Word) -> tuple[list[str], str]:
+    """Reading of a word before sandhi, and who decided it."""
+    word = seen.tagged[seen.index][0]
+    reading, listed = word_reading(word)
+    ruled = _by_rule(seen)
+    if ruled:
+        return [ruled, *reading[1:]], "context"
+    model = polyphones.model()
+    source = "dictionary"
+    for offset, character in enumerate(word):
+        original = seen.written[offset]
+        if len(word) == 1 and original != character and original in _TRADITIONAL_READINGS:
+            reading[offset] = _TRADITIONAL_READINGS[original]
+        elif character in model.readings:
+            features = polyphones.features(
+                seen.text, seen.position + offset, seen.tagged, seen.index, offset, listed[offset]
+            )
+            better = polyphones.best(model, character, features, reading[offset])
+            if better != reading[offset]:
+                reading[offset], source = better, "context"
+    return reading, source
+
+
+def _by_rule(seen: _Word) -> str:
+    """Reading of the first character where grammar decides it: 得 and 地 as particles, a surname; empty elsewhere."""
+    word, tag = seen.tagged[seen.index]
+    before = seen.tagged[seen.index - 1] if seen.index else ("", "")
+    after = seen.tagged[seen.index + 1] if seen.index + 1 < len(seen.tagged) else ("", "")
+    if word == "得":
+        if (
+            before[1][:1] in ("v", "a")
+            and before[1] != "ad"
+            and before[0] != "不"
+            and after[1][:1] not in ("u", "m", "")
+        ):
+            return "de5"
+        if before[1][:1] in ("r", "d") and after[1][:1] in ("v", "p", "d") or before[0] in ("必", "总", "还", "都"):
+            return "dei3"
+    elif word == "地":
+        if len(before[0]) > 1 and before[1][:1] in tuple("abdzilv") and after[1][:1] in ("v", "d", "p", "a"):
+            return "de5"
+    elif word == "长" and after[0] == "得":
+        return "zhang3"
+    elif word[0] in _SURNAMES and word not in phrases():
+        titled = len(word) == 1 and after[0] in _TITLES
+        if titled or tag == "nr" and 1 < len(word) < 4:
+            return _SURNAMES[word[0]]
+    return ""
+
+
 def _tagged(run: str) -> list[tuple[str, str]]:
-    """Words and parts of speech."""
+    """Words and parts of speech. Words that were guessed though they hold a particle or pronoun are cut again."""
     import rjieba
 
-    tagged: list[tuple[str, str]] = rjieba.tag(run)
+    tagged: list[tuple[str, str]] = []
+    for word, tag in rjieba.tag(run):
+        if len(word) > 1 and not _BOUND.isdisjoint(word) and not rjieba.has_word(word) and word not in phrases():
+            tagged += rjieba.tag(word, False)
+        else:
+            tagged.append((word, tag))
     return tagged
+
+
+def _is_word(text: str) -> bool:
+    """Whether jieba's dictionary has it."""
+    import rjieba
+
+    return bool(rjieba.has_word(text))
 
 
 @dataclass(frozen=True)
@@ -156,32 +239,38 @@ def context(text: str, position: int) -> Context:
     for index, (word, _) in enumerate(tagged):
         if start + len(word) > position:
             offset = position - start
-            seen = polyphones.features(text, position, tagged, index, offset, word in phrases())
-            return Context(seen, word_reading(word)[offset])
+            reading, listed = word_reading(word)
+            seen = polyphones.features(text, position, tagged, index, offset, listed[offset])
+            return Context(seen, reading[offset])
         start += len(word)
     raise ValueError(f"no character at {position}")
 
 
-def word_reading(word: str) -> list[str]:
-    """Reading of a word before sandhi."""
+def word_reading(word: str) -> tuple[list[str], list[bool]]:
+    """Dictionary reading of a word before sandhi, and for each character whether the phrase table gave it."""
     if len(word) == 1:
-        return [_NEUTRAL.get(word) or character_reading(word)]
+        return [_NEUTRAL.get(word) or character_reading(word)], [False]
     table = phrases()
     reading: list[str] = []
-    position = 0
-    while position < len(word):
-        for length in range(min(_LONGEST_PHRASE, len(word) - position), 1, -1):
-            known = table.get(word[position : position + length])
+    listed: list[bool] = []
+    while len(reading) < len(word):
+        place = len(reading)
+        for length in range(min(_LONGEST_PHRASE, len(word) - place), 1, -1):
+            known = table.get(word[place : place + length])
             if known:
                 reading += known.split(" ")
-                position += length
+                listed += [True] * length
                 break
         else:
-            character = word[position]
-            suffix = position > 0 and character in "们着了的"
+            character = word[place]
+            suffix = place > 0 and character in "们着了的"
             reading.append(_NEUTRAL[character] if suffix else character_reading(character))
-            position += 1
-    return reading
+            listed.append(suffix)
+    if word[-1] == "儿" and word not in _FULL_ER and reading[-1] == "er2":
+        reading[-1], listed[-1] = "er5", True
+    if len(word) == 3 and word[1] in "不得" and reading[1] in ("bu4", "de2"):
+        reading[1], listed[1] = reading[1][:-1] + "5", True
+    return reading, listed
 
 
 def character_reading(character: str) -> str:
@@ -212,16 +301,18 @@ def sandhi(texts: Sequence[str], readings: list[list[str]], fixed: Sequence[bool
 
 
 def _one_and_not(run: str, flat: list[str]) -> None:
-    """一 is yi2 before a fourth tone, yi4 before the others, yi1 in numbers and last; 不 is bu2 before a fourth tone."""
+    """一 is yi2 before a fourth tone, yi4 before others, yi1 in numbers and last; 不 is bu2 before a fourth tone."""
     for position, character in enumerate(run):
         if character not in "一不" or position + 1 >= len(run):
             continue
         following, tone = run[position + 1], flat[position + 1][-1]
         before = run[position - 1] if position else ""
-        repeated = before == following and before not in NUMERALS and run[position - 2 : position - 1] not in tuple("一不")
+        repeated = (
+            before == following and before not in NUMERALS and run[position - 2 : position - 1] not in tuple("一不")
+        )
         if before and repeated and flat[position][:-1] in ("yi", "bu"):
             flat[position] = flat[position][:-1] + "5"
-        elif character == "不" and flat[position][:-1] == "bu":
+        elif character == "不" and flat[position] in ("bu2", "bu4"):
             flat[position] = "bu2" if tone == "4" else "bu4"
         elif character == "一" and flat[position][:-1] == "yi":
             if _is_counted(run, position, before, following):
@@ -234,6 +325,8 @@ def _is_counted(run: str, position: int, before: str, following: str) -> bool:
     """Whether 一 is a numeral that keeps its tone: an ordinal, a digit among digits, the last of a larger number."""
     if following in "百千万亿":
         return False
+    if before and before in "统万唯惟单专逐之划归":
+        return True
     if before in NUMERALS or following in _DIGITS or following == "十":
         return True
     if before in ("第", "初") or (before in ("期", "周", "拜") and run[max(0, position - 2) : position] in _WEEK):
@@ -251,7 +344,7 @@ def _third_tones_inside(word: str, reading: list[str]) -> None:
     if len(reading) < 2:
         return
     if len(reading) == 3 and all(syllable[-1] == "3" for syllable in reading):
-        if word[:2] in phrases() or word[1:] not in phrases():
+        if not _is_word(word[1:]) or _is_word(word[:2]):
             reading[0] = reading[0][:-1] + "2"
         reading[1] = reading[1][:-1] + "2"
         return

@@ -23,37 +23,56 @@ _MEASURES = (
     "个只条张本天次位名家件辆台部头杯块元斤种岁倍秒周双套层份碗瓶颗棵朵座栋间扇匹艘架支枝根把顶口盒箱包袋桶壶"
     "篇首句段页封期集款项门节场届轮组批群对排行列步声下遍趟回顿餐桌片滴粒串束幅副例起宗笔亩顷吨克米升里"
 )
-_MEASURE = rf"(?:[{_MEASURES}]|小时|分钟|公斤|千克|公里|千米|厘米|毫米|平方|立方|英里|英尺|英寸|星期|礼拜|个月|点钟|百|千|万|亿|人|年(?!级))"
+_MEASURE = (
+    rf"(?:[{_MEASURES}]|小时|分钟|公斤|千克|公里|千米|厘米|毫米|平方|立方|英里|英尺|英寸|星期|礼拜|个月|点钟|"
+    "百|千|万|亿|人|年(?!级))"
+)
 _CURRENCIES = {
-    "¥": "元", "$": "美元", "US$": "美元", "€": "欧元", "£": "英镑", "₩": "韩元", "₹": "卢比", "HK$": "港元", "NT$": "新台币",
-    "A$": "澳元", "C$": "加元", "JP¥": "日元", "RMB": "元", "CNY": "元", "USD": "美元", "EUR": "欧元", "GBP": "英镑", "JPY": "日元",
+    "¥": "元", "$": "美元", "US$": "美元", "€": "欧元", "£": "英镑", "₩": "韩元", "₹": "卢比", "HK$": "港元",
+    "NT$": "新台币", "A$": "澳元", "C$": "加元", "JP¥": "日元", "CN¥": "元", "RMB": "元", "CNY": "元",
+    "USD": "美元", "EUR": "欧元", "GBP": "英镑", "JPY": "日元",
 }  # fmt: skip
 _UNITS = {
-    "km": "公里", "m": "米", "cm": "厘米", "mm": "毫米", "nm": "纳米", "μm": "微米", "dm": "分米", "kg": "千克", "g": "克",
-    "mg": "毫克", "μg": "微克", "t": "吨", "lb": "磅", "oz": "盎司", "ft": "英尺", "in": "英寸", "mi": "英里", "km²": "平方公里",
-    "km2": "平方公里", "m²": "平方米", "m2": "平方米", "cm²": "平方厘米", "cm2": "平方厘米", "m³": "立方米", "m3": "立方米",
-    "cm³": "立方厘米", "cm3": "立方厘米", "ha": "公顷", "L": "升", "l": "升", "ml": "毫升", "mL": "毫升", "km/h": "公里每小时",
-    "m/s": "米每秒", "m/s²": "米每二次方秒", "mph": "英里每小时", "Hz": "赫兹", "kHz": "千赫", "MHz": "兆赫", "GHz": "吉赫兹",
+    "km": "公里", "m": "米", "cm": "厘米", "mm": "毫米", "nm": "纳米", "μm": "微米", "dm": "分米", "kg": "千克",
+    "g": "克",
+    "mg": "毫克", "μg": "微克", "t": "吨", "lb": "磅", "oz": "盎司", "ft": "英尺", "in": "英寸", "mi": "英里",
+    "km²": "平方公里",
+    "km2": "平方公里", "m²": "平方米", "m2": "平方米", "cm²": "平方厘米", "cm2": "平方厘米", "m³": "立方米",
+    "m3": "立方米",
+    "cm³": "立方厘米", "cm3": "立方厘米", "ha": "公顷", "L": "升", "l": "升", "ml": "毫升", "mL": "毫升",
+    "km/h": "公里每小时",
+    "m/s": "米每秒", "m/s²": "米每二次方秒", "mph": "英里每小时", "Hz": "赫兹", "kHz": "千赫", "MHz": "兆赫",
+    "GHz": "吉赫兹",
     "KB": "K B", "kB": "K B", "MB": "M B", "GB": "G B", "TB": "T B", "Mbps": "兆比特每秒", "kbps": "千比特每秒",
-    "W": "瓦", "w": "瓦", "kW": "千瓦", "KW": "千瓦", "MW": "兆瓦", "GW": "吉瓦", "kWh": "千瓦时", "V": "伏", "kV": "千伏", "A": "安",
-    "mA": "毫安", "mAh": "毫安时", "Ω": "欧姆", "J": "焦耳", "kJ": "千焦", "cal": "卡路里", "kcal": "千卡", "N": "牛", "Pa": "帕",
-    "kPa": "千帕", "MPa": "兆帕", "hPa": "百帕", "dB": "分贝", "mol": "摩尔", "s": "秒", "ms": "毫秒", "min": "分钟", "h": "小时",
-    "°C": "摄氏度", "°F": "华氏度", "°": "度", "mmHg": "毫米汞柱", "ppm": "P P M", "rpm": "转每分钟", "px": "像素", "kcal/100g": "千卡每百克",
-    "mg/L": "毫克每升", "mmol/L": "毫摩尔每升", "g/L": "克每升", "mg/kg": "毫克每千克", "μg/m³": "微克每立方米", "g/cm³": "克每立方厘米",
+    "W": "瓦", "w": "瓦", "kW": "千瓦", "KW": "千瓦", "MW": "兆瓦", "GW": "吉瓦", "kWh": "千瓦时", "V": "伏",
+    "kV": "千伏", "A": "安",
+    "mA": "毫安", "mAh": "毫安时", "Ω": "欧姆", "J": "焦耳", "kJ": "千焦", "cal": "卡路里", "kcal": "千卡",
+    "N": "牛", "Pa": "帕",
+    "kPa": "千帕", "MPa": "兆帕", "hPa": "百帕", "dB": "分贝", "mol": "摩尔", "s": "秒", "ms": "毫秒", "min": "分钟",
+    "h": "小时",
+    "°C": "摄氏度", "°F": "华氏度", "°": "度", "mmHg": "毫米汞柱", "ppm": "P P M", "rpm": "转每分钟", "px": "像素",
+    "kcal/100g": "千卡每百克",
+    "mg/L": "毫克每升", "mmol/L": "毫摩尔每升", "g/L": "克每升", "mg/kg": "毫克每千克", "μg/m³": "微克每立方米",
+    "g/cm³": "克每立方厘米",
     "kg/m²": "千克每平方米", "mg/dL": "毫克每分升", "U/L": "单位每升", "km²/人": "平方公里每人",
 }  # fmt: skip
 _UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
 _LETTER_UNITS = frozenset("AVNJtLhW")
 _GREEK = {
-    "α": "阿尔法", "β": "贝塔", "γ": "伽马", "δ": "德尔塔", "ε": "艾普西龙", "ζ": "泽塔", "η": "伊塔", "θ": "西塔", "λ": "拉姆达",
-    "μ": "缪", "ξ": "克西", "π": "派", "ρ": "柔", "σ": "西格玛", "τ": "陶", "φ": "斐", "ϕ": "斐", "χ": "卡伊", "ψ": "普西",
+    "α": "阿尔法", "β": "贝塔", "γ": "伽马", "δ": "德尔塔", "ε": "艾普西龙", "ζ": "泽塔", "η": "伊塔", "θ": "西塔",
+    "λ": "拉姆达",
+    "μ": "缪", "ξ": "克西", "π": "派", "ρ": "柔", "σ": "西格玛", "τ": "陶", "φ": "斐", "ϕ": "斐", "χ": "卡伊",
+    "ψ": "普西",
     "ω": "欧米伽", "ι": "约塔", "κ": "卡帕", "ν": "纽", "ο": "奥米克戎", "υ": "宇普西龙", "ς": "西格玛",
 }  # fmt: skip
 _GREEK |= {letter.upper(): name for letter, name in _GREEK.items() if letter not in "ςϕ"}
 _SIGN_NAMES = {
-    "+": "加", "−": "减", "×": "乘", "÷": "除以", "=": "等于", "<": "小于", ">": "大于", "≤": "小于等于", "≥": "大于等于",
-    "≈": "约等于", "≠": "不等于", "±": "正负", "√": "根号", "∞": "无穷大", "&": "和", "@": "艾特", "°": "度", "%": "百分号",
-    "§": "第", "→": "到", "*": "乘", "∑": "求和", "∫": "积分", "$": "美元", "€": "欧元", "£": "英镑", "¥": "元", "₩": "韩元", "₹": "卢比",
+    "+": "加", "−": "减", "×": "乘", "÷": "除以", "=": "等于", "<": "小于", ">": "大于", "≤": "小于等于",
+    "≥": "大于等于",
+    "≈": "约等于", "≠": "不等于", "±": "正负", "√": "根号", "∞": "无穷大", "&": "和", "@": "艾特", "°": "度",
+    "%": "百分号",
+    "§": "第", "→": "到", "*": "乘", "∑": "求和", "∫": "积分", "$": "美元", "€": "欧元", "£": "英镑", "¥": "元",
+    "₩": "韩元", "₹": "卢比",
 }  # fmt: skip
 _ADDRESS_SIGNS = {".": "点", "@": "艾特", "/": "斜杠", "-": "杠", "_": "下划线", "?": "问号", "=": "等于", "&": "和",
                   ":": "冒号", "~": "波浪号", "#": "井号", "%": "百分号", "+": "加"}  # fmt: skip
@@ -229,7 +248,11 @@ def _plain(match: re.Match[str]) -> str:
     before, after = match.string[: match.start()], match.string[match.end() :]
     if re.search(r"\d\.$|[A-Za-z]$", before) and len(written) > 2 and "." not in written and "," not in written:
         return digits(written)
-    if re.fullmatch(r"(?:19|20)\d\d", written) and not re.search("[约近第超逾共有达]$", before) and not re.match(_MEASURE, after):
+    if (
+        re.fullmatch(r"(?:19|20)\d\d", written)
+        and not re.search("[约近第超逾共有达]$", before)
+        and not re.match(_MEASURE, after)
+    ):
         return digits(written)
     if re.match("室|房间|路公交|路车|号楼|国道|省道|航班", after) and len(written) > 2:
         return digits(written)
@@ -238,34 +261,50 @@ def _plain(match: re.Match[str]) -> str:
 
 _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?i)(?:https?://|www\.)[\w./?=&%#~:+@-]*[\w/]|[\w.+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+|"
-                r"(?<![\w.])(?:[a-z0-9-]+\.)+(?:com|org|net|edu|gov|io|ai|cn|co|jp|uk|info|app|dev)(?![a-z])(?:/[\w./-]*\w)?", re.ASCII), _address),
-    (re.compile(r"(?<![\d/.-])(?:\d{4}-\d{1,2}-\d{1,2}|\d{2,4}/\d{1,2}/\d{1,2}|\d{4}\.\d{1,2}\.\d{1,2})(?![\d/-]|\.\d)"), _date),
+                r"(?<![A-Za-z0-9.])(?:[a-z0-9-]+\.)+(?:com|org|net|edu|gov|io|ai|cn|co|jp|uk|info|app|dev)"
+                r"(?![a-z])(?:/[\w./-]*\w)?", re.ASCII), _address),
+    (re.compile(r"(?<![\d/.-])(?:\d{4}-\d{1,2}-\d{1,2}|\d{2,4}/\d{1,2}/\d{1,2}|\d{4}\.\d{1,2}\.\d{1,2})(?![\d/-]|"
+                r"\.\d)"), _date),
     (re.compile(rf"(?<!\d)(?P<first>1\d{{3}}|20\d\d){_TO}(?P<last>1\d{{3}}|20\d\d)\s?年"), _year_range),
     (re.compile(r"(?<![\d.])(?<!\d,)(?P<year>\d{1,4})\s?年"), _year),
-    (re.compile(r"(?<![\d.])(?<!\d,)(?P<month>0?[1-9]|1[0-2])\s?月(?:\s?(?P<day>0?[1-9]|[12]\d|3[01])\s?(?P<name>[日号])?(?![\d.]))?(?(day)(?(name)|(?!.)))"), _month_day),
+    (re.compile(r"(?<![\d.])(?<!\d,)(?P<month>0?[1-9]|1[0-2])\s?月(?:\s?(?P<day>0?[1-9]|[12]\d|3[01])"
+                r"\s?(?P<name>[日号])?(?![\d.]))?(?(day)(?(name)|(?!.)))"), _month_day),
     (re.compile(r"(?<![\d.:])(?<!\d,)(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])"), _time),
     (re.compile(rf"(?<![\d.:])(?<!\d,)(?:{_NUM})(?:\s?:\s?(?:{_NUM}))+(?![\d:])"), _ratio),
     (re.compile(r"(?<![\d.])(?:00|\d[05])(?=后(?![\d天年月周日]))"), lambda match: digits(match.group())),
-    (re.compile(rf"(?P<minus>[-−])?(?:(?P<sign>(?:US|A|C|HK|NT|JP)?[$¥]|[€£₩₹])\s?(?P<amount>{_NUM})\s?(?P<magnitude>[十百千]?[万亿]|[kKwWmMbB](?![A-Za-z]))?"
-                rf"元?|(?P<amount_before>{_NUM})\s?(?P<magnitude_before>[十百千]?[万亿])?\s?(?P<code>RMB|CNY|USD|EUR|GBP|JPY|€|£|¥)(?![A-Za-z]))"), _money),
-    (re.compile(rf"(?:(?<![\d)])(?P<minus>[-−+±]))?(?<![\d.])(?<!\d,)(?P<first>{_NUM})(?:%?{_TO}(?P<last>{_NUM}))?\s?(?P<sign>[%‰])"), _percent),
-    (re.compile(rf"(?:(?<![\d)])(?P<sign>[-−+±]))?(?<![\d.])(?<!\d,)(?P<first>{_NUM})(?:°?C?{_TO}(?P<sign2>[-−])?(?P<last>{_NUM}))?\s?(?P<unit>°C|°F|度(?=[，。,.!?;\s]|$|以|左右))"),
+    (re.compile(rf"(?P<minus>[-−])?(?:(?P<sign>(?:US|A|C|HK|NT)?\$|(?:JP|CN)?¥|[€£₩₹])\s?(?P<amount>{_NUM})"
+                rf"\s?(?P<magnitude>[十百千]?[万亿]|[kKwWmMbB](?![A-Za-z]))?"
+                rf"元?|(?P<amount_before>{_NUM})\s?(?P<magnitude_before>[十百千]?[万亿])?\s?(?P<code>RMB|CNY|USD|"
+                rf"EUR|GBP|JPY|€|£|¥)(?![A-Za-z]))"), _money),
+    (re.compile(rf"(?:(?<![\d)])(?P<minus>[-−+±]))?(?<![\d.])(?<!\d,)(?P<first>{_NUM})(?:%?{_TO}(?P<last>{_NUM}))"
+                rf"?\s?(?P<sign>[%‰])"), _percent),
+    (re.compile(rf"(?:(?<![\d)])(?P<sign>[-−+±]))?(?<![\d.])(?<!\d,)(?P<first>{_NUM})(?:°?C?{_TO}(?P<sign2>[-−])"
+                rf"?(?P<last>{_NUM}))?\s?(?P<unit>°C|°F|度(?=[，。,.!?;\s]|$|以|左右))"),
      _temperature),
-    (re.compile(r"(?<![\w.])(?:(?P<amount>\d+(?:\.\d+)?)\s?[×xX*·]\s?)?10(?:\^(?P<power>[-−]?\d+)|(?P<raised>⁻?[⁰¹²³⁴-⁹]+))"), _scientific),
-    (re.compile(r"(?<![\w.])(?P<amount>\d+(?:\.\d+)?)[eE](?P<power>[-+−]?\d+)(?P<raised>)(?!\w)", re.ASCII), _scientific),
-    (re.compile(rf"(?:(?<![\d)A-Za-z])(?P<sign>[-−+±]))?(?<![\d.])(?<!\d,)(?P<first>{_NUM})(?:{_TO}(?P<last>{_NUM}))?\s?(?P<unit>{_UNIT})(?![A-Za-z0-9²³/°])"), _measure),
+    (re.compile(r"(?<![A-Za-z0-9.])(?:(?P<amount>\d+(?:\.\d+)?)\s?[×xX*·]\s?)?10(?:\^(?P<power>[-−]?\d+)|"
+                r"(?P<raised>⁻?[⁰¹²³⁴-⁹]+))"), _scientific),
+    (re.compile(r"(?<![A-Za-z0-9.])(?P<amount>\d+(?:\.\d+)?)[eE](?P<power>[-+−]?\d+)(?P<raised>)(?!\w)", re.ASCII),
+     _scientific),
+    (re.compile(rf"(?:(?<![\d)A-Za-z])(?P<sign>[-−+±]))?(?<![\d.])(?<!\d,)(?P<first>{_NUM})(?:{_TO}(?P<last>{_NUM})"
+                rf")?\s?(?P<unit>{_UNIT})(?![A-Za-z0-9²³/°])"), _measure),
     (re.compile(r"(?P<whole>\d+)?(?P<sign>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])"), _vulgar),
     (re.compile(r"(?<![\d/.])(?:(?P<whole>\d+) )?(?P<top>\d{1,4})/(?P<bottom>\d{1,4})(?![\d/.])"), _fraction),
-    (re.compile(r"(?<![\d.A-Za-z-])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![\d.])|(?<![\d.])0\d{2,3}[- ]\d{7,8}(?!\d)|"
-                r"(?<![\d.])[48]00[- ]\d{3,4}[- ]\d{3,4}(?!\d)|(?<![\d.])(?:\+\d{1,3}[- ])\d{2,4}(?:[- ]\d{3,4}){1,3}(?!\d)|"
-                r"(?<![\d.])(?:110|119|120|122|114|12306|12345|12315|10086|10010|10000|95\d{3})(?![\d.,]|年|人|元|个|米|公里|平方|分|岁|万|亿|多|余|[A-Za-z%])"), _telephone),
+    (re.compile(r"(?<![\d.A-Za-z-])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![\d.])|(?<![\d.])"
+                r"0\d{2,3}[- ]\d{7,8}(?!\d)|"
+                r"(?<![\d.])[48]00[- ]\d{3,4}[- ]\d{3,4}(?!\d)|(?<![\d.])(?:\+\d{1,3}[- ])\d{2,4}(?:[- ]\d{3,4})"
+                r"{1,3}(?!\d)|"
+                r"(?<![\d.])(?:110|119|120|122|114|12306|12345|12315|10086|10010|10000|95\d{3})(?![\d.,]|年|人|元|"
+                r"个|米|公里|平方|分|岁|万|亿|多|余|[A-Za-z%])"), _telephone),
     (re.compile(rf"(?<![\d.A-Za-z])(?P<first>{_NUM}){_TO}(?P<last>{_NUM})(?![\d.]|{_TO}\d)"), _range),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,4}(?![\d.])"), _dotted),
     (re.compile(r"(?P<base>[A-Za-z]|(?<!\d)\d+)(?:\^(?P<power>-?\d+)|(?P<raised>⁻?[²³¹⁰⁴-⁹]+))"), _power),
-    (re.compile(r"(?:(?<=第)|(?<![A-Za-z]))(?P<roman>X{0,3}(?:IX|IV|V?I{1,3}|V)|X{1,3})(?=[世章期型级代卷届号类部节集])"), _roman),
+    (re.compile(r"(?:(?<=第)|(?<![A-Za-z]))(?P<roman>X{0,3}(?:IX|IV|V?I{1,3}|V)|X{1,3})"
+                r"(?=[世章期型级代卷届号类部节集])"), _roman),
     (re.compile(r"(?P<head>[A-Za-z])[- ]?(?P<digits>\d+)(?![\d.,]*\d)"), _code),
-    (re.compile(rf"(?<![\d.A-Za-z第)）])[-−](?P<number>{_NUM})(?![\d-])"), lambda match: "负" + number(match["number"])),
-    (re.compile(rf"(?<![\dA-Za-z.)）\u4e00-\u9fff])\+(?P<number>{_NUM})"), lambda match: "正" + number(match["number"])),
+    (re.compile(rf"(?<![\d.A-Za-z第)）])[-−](?P<number>{_NUM})(?![\d-])"),
+     lambda match: "负" + number(match["number"])),
+    (re.compile(rf"(?<![\dA-Za-z.)）\u4e00-\u9fff])\+(?P<number>{_NUM})"),
+     lambda match: "正" + number(match["number"])),
     (re.compile(rf"(?<![\d.,第])2(?=\s?{_MEASURE})(?![楼号月日班])"), _counted),
     (re.compile(_NUM), _plain),
 )  # fmt: skip
@@ -274,7 +313,8 @@ _SIGNS: tuple[Rule, ...] = (
     (re.compile(r"#(?P<topic>[^#\s]+)#?"), lambda match: match["topic"]),
     (re.compile(r"(?<=[元里米次度斤克个吨人天块])\s?/\s?(?=[月年天日小人次分秒斤公平千吨个])"), lambda match: "每"),
     (re.compile(r"(?<=[\w)])\s?(?<![A-Za-z])([+<>*×])\s?(?=[\w(])"), lambda match: _SIGN_NAMES[match.group(1)]),
-    (re.compile(r"(?<=[一二三四五六七八九十零百千万亿])\s?-\s?(?=[一二三四五六七八九十零百千万亿].*等于|[一二三四五六七八九十零百千万亿]+\s?=)"), lambda match: "减"),
+    (re.compile(r"(?<=[一二三四五六七八九十零百千万亿])\s?-\s?(?=[一二三四五六七八九十零百千万亿].*等于|"
+                r"[一二三四五六七八九十零百千万亿]+\s?=)"), lambda match: "减"),
     (re.compile(r"\s?([÷=≤≥≈≠±√∞&@°%§→∑∫$€£¥₩₹−])\s?"), lambda match: _SIGN_NAMES[match.group(1)]),
 )  # fmt: skip
 _DIGIT = re.compile(r"\d|[½⅓⅔¼¾⅕-⅞²³¹⁰⁴-⁹]|[IVX][世章期型级代卷届号类部节集]|://|@|www|\.(?:com|cn|org|net)")

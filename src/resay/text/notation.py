@@ -17,11 +17,13 @@ _IPA_ONLY = re.compile("[ˈˌːəɪʊæɑɒɔɛɜɝɚʌθðʃʒŋɹɡɾʔɫɐ]")
 _VOWEL_BASES = frozenset(phonemes.VOWELS)
 _ARPABET = frozenset(phonemes.CONSONANTS) | _VOWEL_BASES
 _IPA = {
-    "tʃ": "CH", "t͡ʃ": "CH", "ʧ": "CH", "dʒ": "JH", "d͡ʒ": "JH", "ʤ": "JH", "θ": "TH", "ð": "DH", "ʃ": "SH", "ʒ": "ZH",
+    "tʃ": "CH", "t͡ʃ": "CH", "ʧ": "CH", "dʒ": "JH", "d͡ʒ": "JH", "ʤ": "JH", "θ": "TH", "ð": "DH", "ʃ": "SH",
+    "ʒ": "ZH",
     "ŋ": "NG", "b": "B", "d": "D", "f": "F", "ɡ": "G", "g": "G", "h": "HH", "k": "K", "l": "L", "ɫ": "L", "m": "M",
     "n": "N", "p": "P", "ɹ": "R", "r": "R", "s": "S", "t": "T", "ɾ": "T", "v": "V", "w": "W", "ʍ": "W", "j": "Y",
     "z": "Z", "x": "K", "ʔ": "", "eɪ": "EY", "aɪ": "AY", "ɔɪ": "OY", "aʊ": "AW", "oʊ": "OW", "əʊ": "OW", "ɪə": "IH R",
-    "eə": "EH R", "ʊə": "UH R", "ɜːr": "ER", "ɜː": "ER", "ɜr": "ER", "ɜ": "ER", "ɝ": "ER", "ɝː": "ER", "ɚ": "ER", "ər": "ER",
+    "eə": "EH R", "ʊə": "UH R", "ɜːr": "ER", "ɜː": "ER", "ɜr": "ER", "ɜ": "ER", "ɝ": "ER", "ɝː": "ER", "ɚ": "ER",
+    "ər": "ER",
     "əɹ": "ER", "ɜːɹ": "ER", "ɜɹ": "ER", "iː": "IY", "i": "IY", "ɪ": "IH", "ɛ": "EH", "e": "EH", "æ": "AE", "a": "AA",
     "aː": "AA", "ɑ": "AA", "ɑː": "AA", "ɒ": "AA", "ɔ": "AO", "ɔː": "AO", "o": "OW", "oː": "OW", "ʊ": "UH", "u": "UW",
     "uː": "UW", "ʌ": "AH", "ə": "AH", "ɐ": "AH", "l̩": "AH L", "n̩": "AH N", "m̩": "AH M",
@@ -137,7 +139,8 @@ def _from_ipa(written: str) -> Pronunciation:
         place += 1
     vowels = [index for index, symbol in enumerate(symbols) if symbol[-1].isdigit()]
     if vowels and not any(symbols[index][-1] == "1" for index in vowels):
-        symbols[vowels[0]] = symbols[vowels[0]][:-1] + "1"
+        full = [index for index in vowels if symbols[index] not in ("AH0", "ER0")] or vowels
+        symbols[full[0]] = symbols[full[0]][:-1] + "1"
     if not symbols:
         raise UnknownSound("the reading is empty", 0)
     return Pronunciation(tuple(symbols), tuple(symbols), "en")

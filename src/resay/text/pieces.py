@@ -56,10 +56,10 @@ def _short(tokens: list[Token], normalised: Traced) -> Iterator[list[Token]]:
     if not best:
         yield tokens
         return
-    left = tokens[:best]
-    if not left[-1].pause:
-        left = [*left, Token(left[-1].end, left[-1].end, pause=",")]
-    yield from _short(left, normalised)
+    head = tokens[:best]
+    if not head[-1].pause:
+        head = [*head, Token(head[-1].end, head[-1].end, pause=",")]
+    yield from _short(head, normalised)
     yield from _short(tokens[best:], normalised)
 
 

@@ -1,6 +1,6 @@
 """Mandarin syllables: tone marks and digits, and the way to phonemes.
 
-A syllable is written as pypinyin writes it: letters with `v` for ü, then the tone digit, 5 being neutral (`lv4`, `de5`).
+A syllable is written as pypinyin does: letters with `v` for ü, then the tone digit, 5 being neutral (`lv4`, `de5`).
 """
 
 from __future__ import annotations

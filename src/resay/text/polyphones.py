@@ -10,6 +10,8 @@ from . import classifier, tables
 PAUSES = frozenset(",，、.。!?;:—…()\n\"' ")
 """All pauses are one sign to the classifier, so that none of them can change a reading."""
 EDGE = "|"
+DOUBTING = 3.0
+"""By how much it has to be surer than the usual readings of the characters of a word that it has never seen."""
 OVERRULING = 9.0
 """By how much the classifier has to be surer than the phrase table of a word that the table has."""
 
@@ -22,19 +24,26 @@ def model() -> classifier.Model:
 def best(used: classifier.Model, character: str, seen: Sequence[str], proposed: str) -> str:
     """The reading of a character that the model knows; `proposed` is the dictionary's.
 
-    The phrase table is overruled only where the very word was trained on, and by a wide margin.
+    Nothing overrules it for a character that stands alone. The phrase table is overruled only where the very word was
+    trained on, and by a wide margin; the usual readings of a word's characters, by a small one.
     """
-    if not seen[0].endswith("1"):
-        return classifier.best(used, character, seen, proposed)
-    if not any(crc32((seen[1] + character + reading).encode()) in used.weights for reading in used.readings[character]):
+    if f"e{EDGE}{EDGE}" in seen:
         return proposed
-    return classifier.best(used, character, seen, proposed, OVERRULING)
+    if seen[0].startswith("p1"):
+        return classifier.best(used, character, seen, proposed)
+    listed = seen[0].endswith("1")
+    trained = any(
+        crc32((seen[1] + character + reading).encode()) in used.weights for reading in used.readings[character]
+    )
+    if listed and not trained:
+        return proposed
+    return classifier.best(used, character, seen, proposed, OVERRULING if listed else 0.0 if trained else DOUBTING)
 
 
 def features(
     text: str, position: int, words: Sequence[tuple[str, str]], index: int, offset: int, listed: bool
 ) -> list[str]:
-    """What the classifier sees: `words` are words and parts of speech around, the character is `offset` in word `index`.
+    """What the classifier sees of the character that is `offset` in word `index`; `words` have parts of speech.
 
     `listed` says whether the phrase table has the word.
     """

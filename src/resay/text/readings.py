@@ -92,7 +92,9 @@ def tokens(text: Traced, marks: Sequence[Mark]) -> list[Token]:
                 found.append(Token(start, end, pause="," if decided else "_", seconds=decided))
             elif isinstance(decided, Decided):
                 said = decided.pronunciation
-                found.append(Token(start, end, said.language, said.reading, decided.source, said.symbols, shown=decided.shown))
+                found.append(
+                    Token(start, end, said.language, said.reading, decided.source, said.symbols, shown=decided.shown)
+                )
         else:
             found.append(Token(start, end, pause=_PAUSES.get(match.group(), match.group())))
     return _with_sandhi(english.in_context(found, text.text), characters)
@@ -103,9 +105,9 @@ def _cuts(text: Traced, start: int, end: int) -> list[int]:
     places: list[int] = []
     for place in range(start + 1, end):
         left, right = place - 1, place
-        if text.ends[left] <= text.starts[right] and text.text[left] != "第":
-            if text.ends[left] - text.starts[left] != 1 or text.ends[right] - text.starts[right] != 1:
-                places.append(place)
+        written_out = text.ends[left] - text.starts[left] != 1 or text.ends[right] - text.starts[right] != 1
+        if written_out and text.ends[left] <= text.starts[right] and text.text[left] != "第":
+            places.append(place)
     return places
 
 

@@ -29,7 +29,10 @@ from . import (
     reference_stage, release, vocoder_net, vocoder_stage,
 )
 
-app = typer.Typer(help="Train the networks. Needs the extra `train`.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train the networks. Needs the extra `train`.",
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+)
 
 Cache = Annotated[Path, typer.Option(help="Where features and annotations are kept.")]
 Runs = Annotated[Path, typer.Option(help="Where checkpoints, logs and samples go, one folder a stage.")]
@@ -47,7 +50,6 @@ CACHE, RUNS = Path("runs/cache"), Path("runs/out")
 
 def _record(options: loop.Options, stage: str, clips: list[recordings.Clip], shape: Any) -> None:
     """The training manifest of one stage: what on, with what, for how long, and how well."""
-    lines = (options.out / "log.jsonl").read_text(encoding="utf-8").splitlines()
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     seconds: dict[str, float] = {}
     for clip in clips:
@@ -61,7 +63,7 @@ def _record(options: loop.Options, stage: str, clips: list[recordings.Clip], sha
         "commit": commit,
         "torch": torch.__version__,
         "machine": platform.processor() or platform.machine(),
-        "last": json.loads(lines[-1]),
+        "curve": release.curve(options.out / "log.jsonl"),
     }
     (options.out / "training.json").write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
 
@@ -226,6 +228,7 @@ def export_all(
     models: Annotated[Path, typer.Argument(help="Folder for the graphs.")],
     cache: Cache = CACHE, runs: Runs = RUNS,
     latent_strength: Annotated[float, typer.Option(help="Of the latent when speaking; 0 is feed-forward.")] = 0.0,
+    clip: Annotated[Path | None, typer.Option(help="Speak the clip that the demo clones to this file.")] = None,
 ) -> None:
     """Graphs, model.json with the training manifest, and the default voices."""
     models.mkdir(parents=True, exist_ok=True)
@@ -245,4 +248,16 @@ def export_all(
     codes: Codes = release.read_codes(runs / "prosody" / "codes.json")
     training = {path.parent.name: json.loads(path.read_text("utf-8")) for path in sorted(runs.glob("*/training.json"))}
     release.write_shape(models, found, codes, prosody.shape, latent_strength, training)
-    release.write_voices(recordings.Recordings(cache), found, models / "voices")
+    data = recordings.Recordings(cache)
+    release.write_voices(data, found, models / "voices")
+    if clip:
+        release.write_clip(data, found, models, clip)
+
+
+@app.command()
+def curves(
+    models: Annotated[Path, typer.Option(help="Folder of exported weights.")] = release.SHIPPED,
+    write: Annotated[Path, typer.Option(help="The page.")] = Path("docs/training.md"),
+) -> None:
+    """Write the learning curves of exported weights as a page."""
+    release.write_curves(models, write)

@@ -11,6 +11,7 @@ import math
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
 
@@ -109,9 +110,11 @@ def train(inputs: np.ndarray, targets: np.ndarray, sounds: int, epochs: int) -> 
     random = np.random.default_rng(1)
     sizes = [letters.input_width(sounds), *SHAPE, sounds]
     layers = []
-    for number, (wide, narrow) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for number, (wide, narrow) in enumerate(pairwise(sizes)):
         fan = inputs.shape[1] if number == 0 else wide
-        layers.append((random.normal(0, math.sqrt(2 / fan), (wide, narrow)).astype(np.float32), np.zeros(narrow, np.float32)))
+        layers.append(
+            (random.normal(0, math.sqrt(2 / fan), (wide, narrow)).astype(np.float32), np.zeros(narrow, np.float32))
+        )
     parameters = [part for layer in layers for part in layer]
     first = [np.zeros_like(part) for part in parameters]
     second = [np.zeros_like(part) for part in parameters]
@@ -193,7 +196,10 @@ def _edits(one: tuple[str, ...], other: tuple[str, ...]) -> int:
     for place, symbol in enumerate(one, start=1):
         previous, row[0] = row[0], place
         for column, target in enumerate(other, start=1):
-            previous, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, previous + (symbol != target))
+            previous, row[column] = (
+                row[column],
+                min(row[column] + 1, row[column - 1] + 1, previous + (symbol != target)),
+            )
     return row[-1]
 
 

@@ -34,7 +34,7 @@ def counted(found: Iterable[Example]) -> dict[str, Counter[str]]:
 
 
 def train(found: list[Example], counts: dict[str, Counter[str]], own: bool = True, seed: int = 1) -> dict[int, float]:
-    """Averaged perceptron weights by feature hash. How usual a reading is, is told without the example itself (`own`)."""
+    """Averaged perceptron weights by feature hash. With `own`, how usual a reading is leaves out the example itself."""
     weights: dict[int, float] = defaultdict(float)
     sums: dict[int, float] = defaultdict(float)
     order = random.Random(seed)
@@ -49,18 +49,14 @@ def train(found: list[Example], counts: dict[str, Counter[str]], own: bool = Tru
             if len(choices) < 2:
                 continue
             shares = [classifier.share(usual[choice], total) for choice in choices]
-            scores = classifier.score(
-                weights, example.word, example.features, choices, shares, example.proposed
-            )
+            scores = classifier.score(weights, example.word, example.features, choices, shares, example.proposed)
             right = choices.index(example.reading)
             wrong = max((place for place in range(len(choices)) if place != right), key=scores.__getitem__)
             if scores[right] - scores[wrong] > 1:
                 continue
             for place, change in ((right, 1.0), (wrong, -1.0)):
                 proposed = choices[place] == example.proposed
-                for key in classifier.keys(
-                    example.word, example.features, choices[place], shares[place], proposed
-                ):
+                for key in classifier.keys(example.word, example.features, choices[place], shares[place], proposed):
                     weights[key] += change
                     sums[key] += change * step
     return {key: weight - sums[key] / step for key, weight in weights.items()}

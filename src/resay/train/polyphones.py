@@ -24,6 +24,80 @@ from .perceptron import Example, counted, save, train
 _MARKED = re.compile("\u2581\\s*(.)\\s*\u2581")
 
 
+HAND_WRITTEN = """
+你▁好▁ hao3
+▁好▁的，没问题 hao3
+这个▁好▁吗 hao3
+今天天气真▁好▁ hao3
+他对我很▁好▁ hao3
+做得很▁好▁ hao3
+▁好▁人有好报 hao3
+他这个人▁好▁吃懒做 hao4
+他从小▁好▁学 hao4
+我▁还▁没吃饭 hai2
+他▁还▁在睡觉 hai2
+你▁还▁好吗 hai2
+把书▁还▁给他 huan2
+欠债要▁还▁钱 huan2
+我下周▁还▁你 huan2
+我们▁都▁去 dou1
+大家▁都▁知道 dou1
+这条河很▁长▁ chang2
+头发太▁长▁了 chang2
+时间有点▁长▁ chang2
+一米▁长▁的绳子 chang2
+他▁长▁高了 zhang3
+草▁长▁得很快 zhang3
+▁行▁，就这样 xing2
+这样做不▁行▁ xing2
+你真▁行▁ xing2
+第一▁行▁写名字 hang2
+他干这▁行▁很久了 hang2
+外面▁着▁火了 zhao2
+他睡▁着▁了 zhao2
+门开▁着▁ zhe5
+他看▁着▁我 zhe5
+吃不▁了▁这么多 liao3
+他走▁了▁ le5
+我▁会▁游泳 hui4
+我▁要▁回家 yao4
+▁为▁人民服务 wei4
+▁为▁你高兴 wei4
+他▁为▁我做了很多 wei4
+他被选▁为▁代表 wei2
+视▁为▁朋友 wei2
+人很▁少▁ shao3
+▁少▁说话 shao3
+他的体▁重▁下降了 zhong4
+这个箱子很▁重▁ zhong4
+▁重▁写一遍 chong2
+请▁重▁说一次 chong2
+请▁数▁一下人数 shu3
+他的▁数▁很大 shu4
+▁弹▁吉他 tan2
+▁种▁花 zhong4
+三▁种▁颜色 zhong3
+▁教▁孩子读书 jiao1
+▁空▁着肚子 kong1
+▁倒▁一杯水 dao4
+他▁倒▁在地上 dao3
+▁背▁着书包 bei1
+他的▁背▁很疼 bei4
+天▁凉▁了 liang2
+▁量▁一下长度 liang2
+▁分▁成三组 fen1
+▁只▁有我去 zhi3
+一▁只▁狗 zhi1
+▁当▁老师 dang1
+▁卷▁起袖子 juan3
+两▁卷▁书 juan4
+▁盛▁一碗汤 cheng2
+▁扎▁头发 za1
+▁钻▁进洞里 zuan1
+"""
+"""Plain daily sentences, which the encyclopaedia that the data is from does not have."""
+
+
 def is_held_out(line: str) -> bool:
     """The written rule of what is measured and not trained on."""
     return crc32(line.encode()) % 5 == 0
@@ -38,7 +112,9 @@ def examples(sentences: Iterable[str], labels: Iterable[str]) -> list[tuple[str,
             raise ValueError(f"no character is marked: {line}")
         text = mandarin.to_simplified(line[: match.start()] + match.group(1) + line[match.end() :])
         seen = mandarin.context(text, match.start())
-        found.append((line, Example(match.group(1), seen.features, seen.proposed, label.replace("u:e", "ve").replace("u:", "v"))))
+        found.append(
+            (line, Example(match.group(1), seen.features, seen.proposed, label.replace("u:e", "ve").replace("u:", "v")))
+        )
     return found
 
 
@@ -84,6 +160,8 @@ def main() -> None:
     training = [example for line, example in found if not is_held_out(line)]
     held_out = [example for line, example in found if is_held_out(line)]
     counts = counted(training)
+    extra = [line.rsplit(" ", 1) for line in HAND_WRITTEN.strip().split("\n")]
+    training += 3 * [example for _, example in examples(*zip(*extra, strict=True))]
     for name in texts:
         with gzip.open(name, "rt", encoding="utf-8") as file:
             training += labelled(file.read().splitlines(), set(counts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ DEFAULT_VOICES = {
     "leo": ("en", "male", "am_michael:1", "a steady man's voice"),
 }
 """Name of each shipped voice: language, gender, the synthetic speaker whose clips it is measured on, description."""
+CLIP_BLEND = ("af_bella:1", "zf_xiaoxiao:1")
+"""Synthetic speakers whose mean speaks the clip of the demo: a voice that no other file holds."""
+CLIP_TEXT = "Hello, this is a voice that does not exist. Please lend it your words, and I will say them again."
+SHIPPED = synthesis.SHIPPED
 LICENCE = "Weights: Apache-2.0. Trained on the recordings that NOTICE lists, under the licences named there."
 
 
@@ -45,6 +50,52 @@ def write_voices(recordings: Recordings, profiles: Profiles, folder: Path) -> No
             source=f"synthetic speech by Kokoro-82M v1.0 (Apache-2.0), {speaker.split(':')[0]}",
         )
         voice.save(folder / f"{name}.voice")
+
+
+def blend(recordings: Recordings, profiles: Profiles, speakers: Sequence[str]) -> Profile:
+    """A voice between several: mean of timbre, style and log pitch."""
+    parts = [voice_profile(recordings, profiles, speaker) for speaker in speakers]
+    timbre = np.mean([part.timbre for part in parts], axis=0)
+    pitch = float(np.exp(np.mean([np.log(part.pitch) for part in parts])))
+    style = np.mean([part.style for part in parts], axis=0)
+    return Profile((timbre / np.linalg.norm(timbre)).astype(np.float32), style, round(pitch, 2))
+
+
+def write_clip(recordings: Recordings, profiles: Profiles, models: Path, path: Path) -> None:
+    """The clip that the demo clones: spoken by the exported model itself, in a blend that is not shipped."""
+    voice = Voice("clip", "en", blend(recordings, profiles, CLIP_BLEND), consent.embedded("clip"))
+    speech = synthesis.Engine(models).say(synthesis.Request(CLIP_TEXT), voice)
+    audio.write(path, speech.audio)
+
+
+def curve(log: Path, points: int = 24) -> list[dict[str, float]]:
+    """The learning curve of a run: at most `points` of its checks, the last among them."""
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    chosen = np.unique(np.linspace(0, len(lines) - 1, points).round().astype(int))
+    return [lines[index] for index in chosen]
+
+
+def write_curves(models: Path, path: Path) -> None:
+    """The learning curves that `model.json` records, as a page of tables."""
+    training = json.loads((models / "model.json").read_text(encoding="utf-8"))["training"]
+    parts = [
+        "# Training",
+        "Written by `resay train curves`, from what `model.json` records of the weights that ship. How to train: "
+        "`runs/speedrun.sh`. Losses without a prefix are means over the training batches since the row before.",
+    ]
+    for stage, record in training.items():
+        hours = ", ".join(f"{name} {value:g}" for name, value in record["hours"].items())
+        options = record["options"]
+        parts += [
+            f"## {stage.capitalize()}",
+            f"Hours of speech at hand: {hours}. Licences: {'; '.join(record['licences'])}. Seed {options['seed']}, "
+            f"learning rate {options['learning_rate']:g}, {options['threads']} thread(s), torch {record['torch']}.",
+        ]
+        names = [name for name in record["curve"][-1] if name != "gradient"]
+        rows = ["| " + " | ".join(names) + " |", "|" + "-|" * len(names)]
+        rows += ["| " + " | ".join(str(point.get(name, "")) for name in names) + " |" for point in record["curve"]]
+        parts.append("\n".join(rows))
+    audio.write_bytes(path, ("\n\n".join(parts) + "\n").encode())
 
 
 def write_codes(path: Path, codes: Codes) -> None:

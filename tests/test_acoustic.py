@@ -1,0 +1,45 @@
+"""The frame-level view of plans."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from resay import acoustic
+from resay.prosody import Plan
+
+
+def plan(durations: list[int], octaves: float = 0.0) -> Plan:
+    count = len(durations)
+    return Plan(np.array(durations), np.full((count, 3), octaves, np.float32), np.zeros(count, np.float32))
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.5, 0.8, 1.0, 1.3, 2.0, 4.0])
+def test_speed_keeps_the_total_and_loses_no_phoneme(speed: float) -> None:
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        before = plan(random.integers(1, 30, 40).tolist())
+        after = acoustic.with_speed(before, speed)
+        assert (after.durations >= 1).all()
+        expected = max(40, round(before.durations.sum() / speed))
+        assert abs(int(after.durations.sum()) - expected) <= max(1, 0.03 * expected)
+
+
+def test_a_measured_plan_draws_the_contour_it_was_measured_on() -> None:
+    durations = np.array([10, 30, 20, 40])
+    time = np.arange(100)
+    hertz = 150 * np.exp2(0.3 * np.sin(time / 20))
+    loudness = np.repeat([-3.0, 0.5, -1.0, 0.2], durations)
+    found = acoustic.measured_plan(hertz, loudness, durations, 150.0)
+    np.testing.assert_allclose(found.energy, [-3.0, 0.5, -1.0, 0.2], atol=1e-6)
+    drawn = 150 * np.exp2(acoustic.contour(found))
+    assert np.abs(np.log2(drawn / hertz))[5:-5].max() < 0.05
+
+
+def test_columns_say_where_in_the_phoneme_a_frame_is() -> None:
+    columns = acoustic.plan_columns(plan([4, 2], octaves=0.5), 300.0)
+    assert columns.shape == (6, 5)
+    np.testing.assert_allclose(columns[:, 0], 1.5)
+    np.testing.assert_allclose(columns[:, 2], [0.125, 0.375, 0.625, 0.875, 0.25, 0.75])
+    np.testing.assert_allclose(columns[:, 2] + columns[:, 3], 1.0)
+    np.testing.assert_allclose(columns[:, 4] * 3, np.log([4, 4, 4, 4, 2, 2]), rtol=1e-6)

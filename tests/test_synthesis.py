@@ -1,0 +1,101 @@
+"""The engine on the weights that ship: what a seed decides, and what may not move."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from resay.errors import BadOption, BadRequest, ConsentMissing
+from resay.prosody import Sampling
+from resay.synthesis import HIGHEST_SEED, STAGES, Engine, Request, Speech, stream_of_randomness
+from resay.voices import Voice, VoiceLibrary
+
+TEXT = "Good morning, 今天天气很好。"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(threads=1)
+
+
+@pytest.fixture(scope="module")
+def voice() -> Voice:
+    return VoiceLibrary().get("lan")
+
+
+def middle(speech: Speech) -> float:
+    return float(np.mean(np.concatenate([piece.plan.pitch.ravel() for piece in speech.pieces])))
+
+
+def test_streams_of_randomness_are_all_different() -> None:
+    keys = [(seed, piece, stage) for seed in (0, 1, HIGHEST_SEED) for piece in (0, 1, 300) for stage in STAGES]
+    first = {key: float(stream_of_randomness(*key).random()) for key in keys}
+    assert len(set(first.values())) == len(keys)
+    assert all(float(stream_of_randomness(*key).random()) == value for key, value in first.items())
+
+
+def test_the_same_request_gives_the_same_samples_whoever_speaks_beside_it(engine: Engine, voice: Voice) -> None:
+    alone = engine.say(Request(TEXT), voice).audio.digest()
+    with ThreadPoolExecutor(4) as pool:
+        seeds = [42, 7, 42, 8, 42, 9]
+        digests = list(pool.map(lambda seed: engine.say(Request(TEXT, seed=seed), voice).audio.digest(), seeds))
+    assert [digest for digest, seed in zip(digests, seeds, strict=True) if seed == 42] == [alone] * 3
+    assert len(set(digests)) == 4
+
+
+def test_seeds_change_timing_and_pitch_but_no_phoneme(engine: Engine, voice: Voice) -> None:
+    one, other = (engine.say(Request(TEXT, seed=seed), voice) for seed in (42, 1234))
+    assert [piece.sentence.phonemes for piece in one.pieces] == [piece.sentence.phonemes for piece in other.pieces]
+    assert any((a.plan.durations != b.plan.durations).any() for a, b in zip(one.pieces, other.pieces, strict=True))
+    assert abs(middle(one) - middle(other)) > 1e-4
+
+
+def test_plans_are_spoken_again_without_sampling(engine: Engine, voice: Voice) -> None:
+    speech = engine.say(Request(TEXT), voice)
+    plans = [type(piece.plan).from_json(piece.plan.to_json()) for piece in speech.pieces]
+    again = engine.say(Request(TEXT, sampling=Sampling("greedy")), voice, plans=plans)
+    assert len(again.audio.samples) == len(speech.audio.samples)
+    assert float(np.abs(again.audio.samples - speech.audio.samples).max()) < 0.02
+    with pytest.raises(BadRequest, match="plans"):
+        engine.stream(Request("another text"), voice, plans=plans)
+
+
+def test_speed_changes_length_and_keeps_phonemes(engine: Engine, voice: Voice) -> None:
+    slow, fast = (engine.say(Request(TEXT, speed=speed), voice) for speed in (0.7, 1.6))
+    assert slow.audio.seconds > 1.8 * fast.audio.seconds
+    assert slow.pieces[0].sentence.phonemes == fast.pieces[0].sentence.phonemes
+
+
+def test_style_strength_is_continuous(engine: Engine, voice: Voice) -> None:
+    plans = [
+        np.concatenate([piece.plan.durations for piece in engine.stream(
+            Request(TEXT, sampling=Sampling("greedy"), style_strength=strength), voice)])
+        for strength in (0.0, 0.02, 2.0)
+    ]
+    near = np.abs(plans[0] - plans[1]).sum()
+    assert near <= np.abs(plans[0] - plans[2]).sum() + 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"seed": -1}, {"seed": 2**63}, {"seed": True}, {"speed": 0.1}, {"speed": 5.0}, {"language": "fr"},
+        {"style_strength": 2.5}, {"sample_rate": 32_000},
+    ],
+)
+def test_bad_requests_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(BadOption):
+        Request("text", **options)  # type: ignore[arg-type]
+
+
+def test_everything_is_checked_before_the_first_piece(engine: Engine, voice: Voice) -> None:
+    from dataclasses import replace
+    from datetime import date
+
+    expired = replace(voice, consent=replace(voice.consent, until=date(2000, 1, 1)))
+    with pytest.raises(ConsentMissing):
+        engine.stream(Request("text"), expired)
+    with pytest.raises(BadRequest):
+        engine.stream(Request("?!"), voice)
