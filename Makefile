@@ -39,7 +39,7 @@ $(VENV)/.resay: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.resay-dev: pyproject.toml | $(VENV)/bin/python
-	$(PIP) -e ".[dev,evaluate]"
+	$(PIP) -e ".[dev,evaluate,studio]"
 	@touch $@ $(VENV)/.resay
 
 $(VENV)/.resay-train: pyproject.toml | $(VENV)/bin/python

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 
 from resay import audio, consent, reference, text, voices
 from resay.audio import FORMAT, Audio
-from resay.cli import sources
+from resay.cli import main, sources
 from resay.prosody import Plan
 from resay.reference import Profile, Report
 from resay.synthesis import Piece, Request, Speech
@@ -43,7 +43,8 @@ class FakeEngine:
                 count = len(sentence.phonemes)
                 durations = random.integers(3, 9, count)
                 plan = Plan(durations, np.zeros((count, 3), np.float32), np.zeros(count, np.float32))
-                at = np.arange(int(durations.sum()) * FORMAT.hop)
+                plan = plan if plans is None else plans[index]
+                at = np.arange(int(plan.durations.sum()) * FORMAT.hop)
                 sound = np.sin(at * random.uniform(0.02, 0.05)).astype(np.float32) * 0.3
                 yield Piece(index, sentence, plan, Audio(sound))
 
@@ -93,7 +94,20 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("RESAY_LANGUAGE", "en")
     monkeypatch.setenv("RESAY_VOICES", str(tmp_path / "own"))
+    monkeypatch.setenv("RESAY_SEEDS", str(tmp_path / "seeds.jsonl"))
     return folder
+
+
+@pytest.fixture
+def run(library, fake_engine, work, capfd) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command with the fake engine; gives its exit code, standard output and standard error."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return command
 
 
 @pytest.fixture
@@ -102,6 +116,12 @@ def clip(tmp_path: Path) -> Path:
     path = tmp_path / "clips" / "speaker.wav"
     audio.write(path, syllables(4.0))
     return path
+
+
+@pytest.fixture
+def buzz() -> Callable[[float], Audio]:
+    """Makes so many seconds that pass for speech."""
+    return syllables
 
 
 def syllables(seconds: float) -> Audio:

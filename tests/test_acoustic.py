@@ -43,3 +43,9 @@ def test_columns_say_where_in_the_phoneme_a_frame_is() -> None:
     np.testing.assert_allclose(columns[:, 2], [0.125, 0.375, 0.625, 0.875, 0.25, 0.75])
     np.testing.assert_allclose(columns[:, 2] + columns[:, 3], 1.0)
     np.testing.assert_allclose(columns[:, 4] * 3, np.log([4, 4, 4, 4, 2, 2]), rtol=1e-6)
+
+
+def test_ends_are_short_and_the_inside_is_left_alone() -> None:
+    after = acoustic.with_short_ends(plan([40, 5, 60, 6, 70, 20])).durations.tolist()
+    assert after == [8, 5, 60, 6, 21, 7]
+    assert acoustic.with_short_ends(plan([3, 5, 4, 1])).durations.tolist() == [3, 5, 4, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -62,10 +63,8 @@ def test_a_header_that_claims_hours_costs_nothing(tmp_path: Path) -> None:
     content = bytearray(audio.encode(tone(0.5)))
     content[40:44] = (0xFFFFFF00).to_bytes(4, "little")
     (tmp_path / "liar.wav").write_bytes(content)
-    try:
+    with contextlib.suppress(BadAudio):
         assert audio.read(tmp_path / "liar.wav").seconds <= 0.6
-    except BadAudio:
-        pass
     with pytest.raises(BadAudio, match="longer"):
         audio.read(audio.encode(tone(3.0)), longest=2.0)
 

@@ -20,18 +20,6 @@ from resay.errors import BadFile
 HIGHEST = 2**63 - 1
 
 
-@pytest.fixture
-def run(library, fake_engine, work, capfd):
-    """Runs a command; gives its exit code, standard output and standard error."""
-
-    def command(*arguments: object):
-        code = main([str(argument) for argument in arguments])
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return command
-
-
 def refused(result, code=2):
     """Asserts a failure told in one line, and gives that line."""
     assert result[0] == code, result

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from resay import audio, outputs
+from resay import audio, ogg, outputs
 from resay.audio import Audio
 from resay.errors import BadFile, BadOption
 
@@ -53,6 +53,7 @@ def test_lossy_file_is_complete(tmp_path, file_format):
         sink.finish()
     samples, rate = soundfile.read(tmp_path / "out")
     assert abs(len(samples) / rate - 4.5) < 0.1
+    assert (tmp_path / "out").read_bytes() == audio.encode(Audio.join(PIECES), file_format)
 
 
 def test_place_that_cannot_be_written_is_refused(tmp_path):
@@ -91,6 +92,14 @@ def test_whole_sink_writes_nothing_before_the_end():
     assert stream.getvalue() == b""
     sink.finish()
     assert stream.getvalue() == audio.encode(Audio.join(PIECES), "flac")
+
+
+def test_opus_keeps_only_what_the_sound_decides():
+    sound = audio.encode(Audio.join(PIECES), "opus")
+    assert sound == audio.encode(Audio.join(PIECES), "opus")
+    assert ogg.steady(sound) == sound
+    for content in (b"", b"junk", sound[:100], b"OggS" * 20):
+        assert len(ogg.steady(content)) == len(content)
 
 
 def test_running_digest_is_the_digest_of_the_whole():

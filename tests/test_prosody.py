@@ -33,7 +33,9 @@ def test_ras_draws_from_the_nucleus() -> None:
 def test_ras_leaves_the_nucleus_only_to_avoid_repetition() -> None:
     # Token 0 fills the window: whoever draws it draws again from everything (VALL-E 2, algorithm 1).
     shares = draws("ras", history=[0] * 10, top_p=0.7)
-    np.testing.assert_allclose(shares, [0.625 * 0.5, 0.375 + 0.625 * 0.3, 0.625 * 0.15, 0.625 * 0.04, 0.625 * 0.01], atol=0.03)
+    np.testing.assert_allclose(
+        shares, [0.625 * 0.5, 0.375 + 0.625 * 0.3, 0.625 * 0.15, 0.625 * 0.04, 0.625 * 0.01], atol=0.03
+    )
 
 
 def test_the_published_defaults() -> None:

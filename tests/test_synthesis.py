@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from resay.audio import FORMAT, Audio
 from resay.errors import BadOption, BadRequest, ConsentMissing
-from resay.prosody import Sampling
+from resay.prosody import Plan, Sampling
+from resay.reference import Profile
 from resay.synthesis import HIGHEST_SEED, STAGES, Engine, Request, Speech, stream_of_randomness
+from resay.text import Sentence
 from resay.voices import Voice, VoiceLibrary
 
 TEXT = "Good morning, 今天天气很好。"
@@ -52,6 +56,16 @@ def test_seeds_change_timing_and_pitch_but_no_phoneme(engine: Engine, voice: Voi
     assert abs(middle(one) - middle(other)) > 1e-4
 
 
+@pytest.mark.parametrize("method", ["ras", "topk", "greedy"])
+def test_neither_seed_nor_sampling_changes_a_reading(engine: Engine, voice: Voice, method: str) -> None:
+    """R17: 银行 stays hang2, whatever melody it gets."""
+    requests = [Request("他在银行read a book。", seed=seed, sampling=Sampling(method)) for seed in (0, 42, 9999)]
+    sentences = [piece.sentence for request in requests for piece in engine.stream(request, voice)]
+    assert len(sentences) == 3
+    assert sentences.count(sentences[0]) == 3
+    assert ("yin2", "hang2") in [word.reading for word in sentences[0].words]
+
+
 def test_plans_are_spoken_again_without_sampling(engine: Engine, voice: Voice) -> None:
     speech = engine.say(Request(TEXT), voice)
     plans = [type(piece.plan).from_json(piece.plan.to_json()) for piece in speech.pieces]
@@ -70,8 +84,12 @@ def test_speed_changes_length_and_keeps_phonemes(engine: Engine, voice: Voice) -
 
 def test_style_strength_is_continuous(engine: Engine, voice: Voice) -> None:
     plans = [
-        np.concatenate([piece.plan.durations for piece in engine.stream(
-            Request(TEXT, sampling=Sampling("greedy"), style_strength=strength), voice)])
+        np.concatenate(
+            [
+                piece.plan.durations
+                for piece in engine.stream(Request(TEXT, sampling=Sampling("greedy"), style_strength=strength), voice)
+            ]
+        )
         for strength in (0.0, 0.02, 2.0)
     ]
     near = np.abs(plans[0] - plans[1]).sum()
@@ -81,8 +99,14 @@ def test_style_strength_is_continuous(engine: Engine, voice: Voice) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"seed": -1}, {"seed": 2**63}, {"seed": True}, {"speed": 0.1}, {"speed": 5.0}, {"language": "fr"},
-        {"style_strength": 2.5}, {"sample_rate": 32_000},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"seed": True},
+        {"speed": 0.1},
+        {"speed": 5.0},
+        {"language": "fr"},
+        {"style_strength": 2.5},
+        {"sample_rate": 32_000},
     ],
 )
 def test_bad_requests_are_refused(options: dict[str, object]) -> None:
@@ -99,3 +123,41 @@ def test_everything_is_checked_before_the_first_piece(engine: Engine, voice: Voi
         engine.stream(Request("text"), expired)
     with pytest.raises(BadRequest):
         engine.stream(Request("?!"), voice)
+
+
+class Mute(Engine):
+    """Reads, and makes a frame of silence of every phoneme: what it needs is what the stream needs."""
+
+    def __init__(self) -> None:
+        """Load no weights."""
+
+    def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int) -> Plan:
+        count = len(sentence.phonemes)
+        return Plan(np.ones(count, np.int64), np.zeros((count, 3), np.float32), np.zeros(count, np.float32))
+
+    def _render(self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int) -> Audio:
+        return Audio(np.zeros(FORMAT.hop * len(plan.durations), np.float32))
+
+
+@pytest.mark.parametrize("length", [20_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_a_book_streams_in_constant_memory(voice: Voice, length: int) -> None:
+    paragraph = "他在2015年去了重庆银行，花了500元。We read the new record, and it is close to 25% off. 天气很好！\n"
+    book = paragraph * (length // len(paragraph))
+    engine = Mute()
+    for _ in engine.stream(Request(paragraph), voice):
+        """Dictionaries load, caches fill."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        seconds = sum(piece.audio.seconds for piece in engine.stream(Request(book), voice))
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert seconds > length / 100
+    assert peak < 1_000_000 + 4 * length  # the room for a paragraph, and for the text itself
+
+
+def test_what_a_book_refuses_it_refuses_before_the_first_piece(voice: Voice) -> None:
+    for wrong in ("Привет", "[[yin2", "<break time='9h'/>", "&#1055;", "㐂"):
+        with pytest.raises(BadRequest):
+            Mute().stream(Request("今天天气很好。\n" * 2000 + wrong), voice)

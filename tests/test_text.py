@@ -8,7 +8,7 @@ import time
 import pytest
 
 from resay.errors import BadText
-from resay.text import Sentence, phonemes, sentence, sentences
+from resay.text import Lexicon, Sentence, phonemes, sentence, sentences
 
 MIXED = "重庆银行的行长说：“GPT-4 costs $20 a month”，比3.5贵50%！\n\n# **标题**\n他在2015年08月08号去了New York吗？"
 
@@ -175,19 +175,72 @@ def test_broken_markup_says_where(text: str, place: str) -> None:
         list(sentences(text))
 
 
-def test_any_text_is_spoken_or_refused() -> None:
-    """Random Unicode of several kinds: sentences that hold together, or BadText, and nothing else."""
-    source = random.Random(7)
-    ranges = [(0x20, 0x7F), (0x20, 0x2FF), (0x2000, 0x2BFF), (0x4E00, 0x9FFF), (0xFF00, 0xFFEF), (0x1F300, 0x1FAFF)]
-    ranges += [(0, 0xD7FF), (0xE000, 0x10FFFF), (0x30, 0x3A)]
-    for _ in range(2000):
-        chosen = [*source.sample(ranges, 2), (0x30, 0x3A)]
-        text = "".join(chr(source.randint(*source.choice(chosen))) for _ in range(source.randint(1, 30)))
+RANGES = [
+    *[(0x20, 0x7F), (0x20, 0x2FF), (0x370, 0x3FF), (0x2000, 0x2BFF), (0x3000, 0x30FF), (0x4E00, 0x9FFF)],
+    *[(0xFF00, 0xFFEF), (0x1F300, 0x1FAFF), (0, 0xD7FF), (0xD800, 0xDFFF), (0xE000, 0x10FFFF), (0x30, 0x3A)],
+]
+PARTS = [
+    *["[[", "]]", "|", "<phoneme ph='", "'>", "</phoneme>", '<break time="', '"/>', "<say-as interpret-as='digits'>"],
+    *["</say-as>", '<sub alias="', "</sub>", "<!--", "-->", "&lt;", "&#1055;", "&#57344;", "&#x3402;", "\r\n", "\n\n"],
+    *["http://", "@", ".com", "**", "-5℃", "2015年", "12/2/2", "的", "得", "一", "不", "々", "$", "￥", "1e9", "III"],
+    *["v1.2.3", "+86", "13800138000", "12:30", "3-4", "½", "²", "ǎ", "yin2", " hang2 ", "mp3", "EY1", "a.m.", "A"],
+]
+
+
+def any_text(source: random.Random) -> str:
+    """Up to 200 characters of three kinds, sometimes with bits of what the frontend looks for."""
+    chosen = [*source.sample(RANGES, 2), (0x30, 0x3A)]
+    common = source.choice([0.0, 0.3])
+    return "".join(
+        source.choice(PARTS) if source.random() < common else chr(source.randint(*source.choice(chosen)))
+        for _ in range(source.randint(1, source.choice([5, 30, 30, 200])))
+    )
+
+
+@pytest.mark.parametrize("count", [2000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_any_text_is_spoken_or_refused(count: int) -> None:
+    """Sentences that hold together, or BadText in one line before the first of them; nothing else, and at once."""
+    source = random.Random(count)
+    spoken, refusals = 0, set()
+    for _ in range(count):
+        text = any_text(source)
+        begun = time.process_time()
+        found = sentences(text, source.choice(["auto", "zh", "en"]))
         try:
-            for found in sentences(text):
-                check(text, found)
-        except BadText:
+            first = next(found)
+        except BadText as refusal:
+            refusals.add(str(refusal))
             continue
+        spoken += 1
+        for part in (first, *found):
+            check(text, part)
+        assert time.process_time() - begun < 2
+    assert spoken > count / 5
+    assert not [refusal for refusal in refusals if "\n" in refusal]
+
+
+@pytest.mark.parametrize(
+    ("text", "entries", "refused"),
+    [
+        ("&#1055; hello", {}, "Cyrillic"),
+        ("&#x3402;好", {}, "㐂"),
+        ("㐂好", {"㐂㐂": "xi3 xi3"}, "㐂"),
+        ("㐂㐂好", {"㐂㐂": "xi3 xi3"}, ""),
+        ("<say-as interpret-as='characters'>㐂</say-as>㐂㐂", {"㐂㐂": "xi3 xi3"}, "㐂"),
+        ("人々，々", {}, ""),
+        ("a&#57344;", {}, ""),
+        ("mp3", {}, ""),
+        ("gpt4", {}, ""),
+    ],
+)
+def test_disguises(text: str, entries: dict[str, str], refused: str) -> None:
+    """What hides in an entity, in a repetition sign, behind half a lexicon entry, or looks like pinyin."""
+    found = sentences(text, lexicon=Lexicon(entries))
+    if refused:
+        with pytest.raises(BadText, match=refused):
+            next(found)
+    else:
+        assert list(found)
 
 
 def test_fast_enough() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resay.text import sentences
+from resay.text import phonemes, sentences
 
 CASES = Path(__file__).parent / "cases"
 
@@ -43,3 +43,26 @@ def test_spoken(language: str, text: str, spoken: str) -> None:
     said = " ".join(sentence.normalised for sentence in sentences(text, default_language=language))
     squeezed = "".join(said.split()) if language == "zh" else " ".join(said.split()).replace(" ,", ",")
     assert squeezed == spoken
+
+
+def spoken(text: str) -> list[str]:
+    """Every phoneme of a text without pauses and boundaries."""
+    return [symbol for found in sentences(text) for symbol in found.phonemes if not phonemes.is_pause(symbol)]
+
+
+def comma_and_stop() -> list[tuple[str, str]]:
+    """Every case sentence joined to the next by a comma and by a full stop; and those that have commas themselves."""
+    pairs = []
+    for pattern, comma, stop in (("mandarin_r*", "，", "。"), ("zh_*", "，", "。"), ("en*", ", ", ". ")):
+        texts = [row[0].rstrip("。.！!？?") for row in rows(f"{pattern}.tsv")]
+        joined = [text + comma + following for text, following in zip(texts, texts[1:] + texts[:1], strict=True)]
+        joined += [text for text in texts if comma in text]
+        pairs += [(text, text.replace(comma, stop)) for text in joined]
+    return pairs
+
+
+def test_a_comma_made_a_full_stop_moves_no_phoneme() -> None:
+    """R35: such a change may move pauses only."""
+    pairs = comma_and_stop()
+    assert len(pairs) > 600
+    assert [text for text, stopped in pairs if spoken(text) != spoken(stopped)] == []

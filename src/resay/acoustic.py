@@ -62,6 +62,21 @@ def measured_plan(track: np.ndarray, loudness: np.ndarray, durations: np.ndarray
     return Plan(durations.astype(np.int64), pitch.astype(np.float32), energy.astype(np.float32))
 
 
+LONGEST_START, LONGEST_END = 8, 28  # frames: 0.1 s and 0.35 s
+
+
+def with_short_ends(plan: Plan) -> Plan:
+    """The plan without long silence around the piece: sound shall start at once, and pieces follow each other closely.
+
+    The first phoneme is the start, the last two are the closing punctuation and the end.
+    """
+    durations = plan.durations.copy()
+    durations[0] = min(durations[0], LONGEST_START)
+    durations[-1] = min(durations[-1], LONGEST_END // 4)
+    durations[-2] = min(durations[-2], LONGEST_END - durations[-1])
+    return Plan(durations, plan.pitch, plan.energy)
+
+
 def with_speed(plan: Plan, speed: float) -> Plan:
     """The plan at another rate of speech: 2.0 is twice as fast. Rounding is carried on, so the total is kept."""
     if speed == 1.0:
@@ -86,15 +101,13 @@ class Acoustic:
         return (int(plan.durations.sum()) + 1) // 2, LATENT
 
     def average_mel(self, ids: np.ndarray, profile: Profile) -> np.ndarray:
-        """The scaled mel that each phoneme has on average in this voice, (P,) -> (P, M): what alignment compares with."""
+        """Scaled mel that each phoneme has on average in this voice, (P,) -> (P, M): what alignment compares with."""
         return self._encode(ids, profile)["average"][0]
 
     def _encode(self, ids: np.ndarray, profile: Profile) -> dict[str, np.ndarray]:
         return self._encoder.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None])
 
-    def render(
-        self, ids: np.ndarray, plan: Plan, profile: Profile, noise: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def render(self, ids: np.ndarray, plan: Plan, profile: Profile, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log mels (T, M) and pitch (T,) in Hz, 0 where unvoiced, of phonemes (P,) said as planned.
 
         `noise` is standard normal, of `noise_shape`.

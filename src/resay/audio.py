@@ -18,6 +18,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from . import ogg
 from .errors import BadAudio, BadFile, BadOption
 
 LONGEST_CLIP = 900.0  # seconds; a reference needs ten, a recording to align rarely more than minutes
@@ -73,7 +74,8 @@ class Audio:
 
     def pcm16(self) -> np.ndarray:
         """The samples as they are written, int16 (S,): rounded to nearest, clipped at full scale."""
-        return np.clip(np.rint(self.samples.astype(np.float64) * 32767.0), -32768, 32767).astype("<i2")
+        # Decoders divide by 2^15: with any other factor a sound read back would have another digest than was written.
+        return np.clip(np.rint(self.samples.astype(np.float64) * 32768.0), -32768, 32767).astype("<i2")
 
     def digest(self) -> str:
         """SHA-256 over rate and 16-bit samples: what is heard, whatever container it lies in."""
@@ -100,7 +102,7 @@ class Audio:
 def read(source: str | Path | bytes, longest: float = LONGEST_CLIP) -> Audio:
     """Read a sound file (WAV, FLAC, MP3, Ogg Vorbis, Opus…) and mix it down to mono, at its own rate.
 
-    Raises BadAudio, in one line, for a file that is missing, empty, not sound, damaged or longer than `longest` seconds.
+    Raises BadAudio, in one line, for a file that is missing, empty, not sound, damaged or above `longest` seconds.
     """
     name = "the uploaded clip" if isinstance(source, bytes) else str(source)
     if not isinstance(source, bytes):
@@ -138,7 +140,7 @@ def encode(audio: Audio, file_format: str = "wav") -> bytes:
     # Lossless formats carry exactly the digested 16-bit samples; lossy encoders get the float samples.
     samples = audio.pcm16() if subtype == "PCM_16" else audio.samples
     soundfile.write(buffer, samples, audio.sample_rate, format=container, subtype=subtype)
-    return buffer.getvalue()
+    return ogg.steady(buffer.getvalue()) if container == "OGG" else buffer.getvalue()
 
 
 def write(path: str | Path, audio: Audio, file_format: str | None = None) -> None:
@@ -160,16 +162,17 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise BadFile(f"{path}: cannot be written ({error.strerror or error})") from error
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise BadFile(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
@@ -177,7 +180,9 @@ def frames(samples: np.ndarray, audio_format: AudioFormat = FORMAT) -> np.ndarra
     """Overlapping windows (S,) -> (T, window), T = S // hop, frame t centred on sample (t + 1/2) hop."""
     side = (audio_format.window - audio_format.hop) // 2
     count = len(samples) // audio_format.hop
-    padded = np.pad(samples, (side, side + audio_format.hop), mode="reflect" if len(samples) > audio_format.window else "constant")
+    padded = np.pad(
+        samples, (side, side + audio_format.hop), mode="reflect" if len(samples) > audio_format.window else "constant"
+    )
     return np.lib.stride_tricks.sliding_window_view(padded, audio_format.window)[:: audio_format.hop][:count]
 
 

@@ -96,7 +96,8 @@ def _comments(block: bytes) -> tuple[bytes, list[bytes]]:
 
 def _into_flac(sound: bytes, manifest: bytes) -> bytes:
     blocks, frames = _blocks(sound)
-    vendor, entries = b"resay", []
+    vendor = b"resay"
+    entries: list[bytes] = []
     for kind, content in blocks:
         if kind == VORBIS_COMMENT:
             vendor, entries = _comments(content)

@@ -1,16 +1,16 @@
 """What resay raises on purpose, and the exit code and HTTP status of each.
 
-    ResayError                                        exit 1   HTTP 500
-    ├── BadRequest      the caller can fix it         exit 2   HTTP 422
-    │   ├── BadText
-    │   ├── BadAudio
-    │   ├── BadLexicon
-    │   ├── BadOption
-    │   ├── UnknownVoice
-    │   └── BadFile
-    ├── ConsentMissing  nobody may make this sound    exit 3   HTTP 403
-    ├── Unreproducible  it does not replay            exit 4   HTTP 409
-    └── BrokenModel     weights do not load           exit 2   HTTP 500
+ResayError                                        exit 1   HTTP 500
+├── BadRequest      the caller can fix it         exit 2   HTTP 422
+│   ├── BadText
+│   ├── BadAudio
+│   ├── BadLexicon
+│   ├── BadOption
+│   ├── UnknownVoice
+│   └── BadFile
+├── ConsentMissing  nobody may make this sound    exit 3   HTTP 403
+├── Unreproducible  it does not replay            exit 4   HTTP 409
+└── BrokenModel     weights do not load           exit 2   HTTP 500
 """
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 
 import soundfile
 
-from . import audio
+from . import audio, ogg
 from .audio import FILE_FORMATS, Audio
 from .errors import BadFile, BadOption
 
@@ -99,11 +99,10 @@ class FileSink:
 
     def __init__(self, staged: Staging, target: Path, file_format: str, sample_rate: int) -> None:
         self._target = target
-        self._subtype = FILE_FORMATS[file_format][1]
+        self._container, self._subtype = FILE_FORMATS[file_format]
+        self._staged = staged
         place = staged.place(target)
-        self._file = soundfile.SoundFile(
-            str(place), "w", sample_rate, 1, self._subtype, format=FILE_FORMATS[file_format][0]
-        )
+        self._file = soundfile.SoundFile(str(place), "w", sample_rate, 1, self._subtype, format=self._container)
 
     def write(self, piece: Audio) -> None:
         try:
@@ -113,6 +112,8 @@ class FileSink:
 
     def finish(self) -> None:
         self._file.close()
+        if self._container == "OGG":
+            self._staged.rewrite(self._target, ogg.steady(self._staged.content(self._target)))
 
 
 class StreamSink:
@@ -204,7 +205,7 @@ class _Ogg:
     def _new(self) -> bytes:
         content = self._pages.getvalue()[self._sent :]
         self._sent += len(content)
-        return content
+        return ogg.steady(content)
 
 
 def wav_header(sample_rate: int) -> bytes:

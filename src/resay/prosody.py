@@ -146,16 +146,20 @@ class Codes:
         own = np.repeat(tokens[:, 1] > 0, POINTS)
         flat = pitch.reshape(-1)
         if own.any():
-            # Bridging over point numbers rather than seconds is near enough: between two voiced phonemes lie few points.
+            # Bridging over point numbers rather than seconds is near enough: voiced phonemes lie close together.
             at = np.arange(len(flat))
             flat[~own] = np.interp(at[~own], at[own], flat[own])
-        return Plan(durations, flat.reshape(-1, POINTS).astype(np.float32), self.energy[tokens[:, 2]].astype(np.float32))
+        return Plan(
+            durations, flat.reshape(-1, POINTS).astype(np.float32), self.energy[tokens[:, 2]].astype(np.float32)
+        )
 
 
 class ProsodyModel:
     """The exported language model: text once, then a step for every phoneme with the keys and values kept."""
 
-    def __init__(self, text: OnnxGraph, steps: OnnxGraph, heads: OnnxGraph, codes: Codes, cache: tuple[int, ...]) -> None:
+    def __init__(
+        self, text: OnnxGraph, steps: OnnxGraph, heads: OnnxGraph, codes: Codes, cache: tuple[int, ...]
+    ) -> None:
         self._text, self._steps, self._heads = text, steps, heads
         self._codes = codes
         self._cache = cache

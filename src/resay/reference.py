@@ -138,7 +138,7 @@ def _pitch_statistics(track: np.ndarray) -> dict[str, float]:
 
 
 def statistics(mel: np.ndarray, track: np.ndarray) -> np.ndarray:
-    """The raw statistics of style, float32 (16,), from log mels (T, M) and pitch (T,) in Hz; 0 where nothing was heard."""
+    """Raw statistics of style, float32 (16,), of log mels (T, M) and pitch (T,) in Hz; 0 where nothing was heard."""
     loudness = audio.energy(mel) - audio.speech_level(mel)
     speech = loudness > -SILENCE
     smooth = np.convolve(loudness, np.hanning(11) / np.hanning(11).sum(), mode="same")

@@ -18,8 +18,9 @@ from typing import Any
 import platformdirs
 
 from . import audio
-from .errors import BadFile, BadOption
+from .errors import BadFile, BadOption, Unreproducible
 from .prosody import Sampling
+from .voices import Voice
 
 LONGEST_NAME = 80  # characters
 HEADINGS = ("No.", "Role", "Seed", "Voice", "Scene", "Heard", "Settings", "Accepted sound", "Verified clip", "Since")
@@ -177,6 +178,22 @@ class SeedLibrary:
         audio.write_bytes(self.path, text.encode())
 
 
+def described(role: Role, voice: Voice, scene: str, character: str, day: date) -> Role:
+    """A role with its voice's digests. Raises Unreproducible where the voice is not that of the accepted sound."""
+    if role.voice_digest and role.voice_digest != voice.digest:
+        raise Unreproducible(f"voice: {voice.name} is not the one that the accepted sound was spoken in")
+    clip = role.clip or (voice.source if voice.source.startswith("sha256:") else "")
+    return replace(
+        role,
+        voice=voice.name,
+        voice_digest=voice.digest,
+        clip=clip,
+        scene=scene or role.scene,
+        character=character or role.character,
+        day=day,
+    )
+
+
 def collisions(role: Role, others: Iterable[Role]) -> Iterator[str]:
     """What a role shares with others, in words: roles are told apart by their voice and their seed."""
     for other in others:
@@ -200,7 +217,7 @@ def to_markdown(roles: Iterable[Role]) -> str:
         cells += [_short(role.accepted), _short(role.clip), role.day or ""]
         rows.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
     head = "| " + " | ".join(HEADINGS) + " |"
-    text = "# Seeds\n\nWritten by `resay seeds export`; `resay speak TEXT --role ROLE` speaks with a row's voice and seed.\n"
+    text = "# Seeds\n\nWritten by `resay seeds export`; `resay speak TEXT --role ROLE` speaks as a row says.\n"
     return "\n".join([text, head, "|-" * len(HEADINGS) + "|", *rows]) + "\n"
 
 

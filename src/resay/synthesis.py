@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,13 @@ HIGHEST_SEED = 2**63 - 1
 SLOWEST, FASTEST = 0.25, 4.0
 STRONGEST_STYLE = 2.0
 GRAPHS = (
-    "reference", "prosody_text", "prosody_steps", "prosody_heads", "acoustic_encoder", "acoustic_decoder", "vocoder"
+    "reference",
+    "prosody_text",
+    "prosody_steps",
+    "prosody_heads",
+    "acoustic_encoder",
+    "acoustic_decoder",
+    "vocoder",
 )
 STAGES = {"prosody": 1, "acoustic": 2, "vocoder": 3}
 """Numbers of the stages that use randomness; each has a stream of its own."""
@@ -133,20 +141,22 @@ class Engine:
         lexicon: Lexicon | None = None,
         plans: Sequence[Plan] | None = None,
     ) -> Iterator[Piece]:
-        """Check everything now; then yield one piece of audio after the other.
+        """Check everything now; then yield one piece of audio after the other, and keep none of them.
 
         `style` lends the manner of another profile, `plans` are spoken instead of sampling new ones.
         Raises ConsentMissing, BadText or another BadRequest before the first piece.
         """
         voice.consent.require(Use.SPEAK, today or date.today())
-        sentences = list(text.sentences(request.text, request.language, lexicon, voice.language))
-        if plans is not None and [len(plan.durations) for plan in plans] != [len(s.phonemes) for s in sentences]:
+        read = partial(text.sentences, request.text, request.language, lexicon, voice.language)
+        if plans is not None and [len(plan.durations) for plan in plans] != [len(s.phonemes) for s in read()]:
             raise BadRequest("the plans do not fit the text: it reads differently now")
+        sentences = read()
+        first = next(sentences)  # what the text frontend refuses, it refuses before the first sentence
         manner = (style or voice.profile).style * request.style_strength
         profile = replace(voice.profile, style=manner.astype(np.float32))
 
         def pieces() -> Iterator[Piece]:
-            for index, sentence in enumerate(sentences):
+            for index, sentence in enumerate(chain([first], sentences)):
                 plan = plans[index] if plans is not None else self._plan(request, sentence, profile, index)
                 yield Piece(index, sentence, plan, self._render(request.seed, sentence, plan, profile, index))
 
@@ -160,7 +170,7 @@ class Engine:
     def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int) -> Plan:
         random = stream_of_randomness(request.seed, index, "prosody")
         plan = self.prosody.plan(sentence.ids, profile.timbre, profile.style, random, request.sampling)
-        plan = acoustic.with_speed(plan, request.speed)
+        plan = acoustic.with_speed(acoustic.with_short_ends(plan), request.speed)
         durations = plan.durations.copy()
         for position, seconds in sentence.breaks.items():
             durations[position] = max(1, round(seconds * FORMAT.frame_rate))
@@ -177,7 +187,7 @@ CODE_NAMES = ("durations", "pitch", "energy")
 
 
 def _shape(folder: Path) -> dict[str, Any]:
-    """What `model.json` beside the graphs says. Raises BrokenModel where it is missing, damaged or of another version."""
+    """What `model.json` beside the graphs says. Raises BrokenModel where it is missing, damaged, of another version."""
     path = folder / "model.json"
     try:
         shape: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -83,6 +83,7 @@ class Voice:
     def to_bytes(self) -> bytes:
         """The content of a `.voice` file: equal voices give equal bytes."""
         header = {"version": VERSION, "pitch": float(self.profile.pitch), **self.to_json()}
+        header["seal"] = _seal(header, self._arrays())
         text = json.dumps(header, ensure_ascii=False, sort_keys=True, allow_nan=False)
         return safetensors.numpy.save(self._arrays(), metadata={HEADER: text})
 
@@ -93,6 +94,15 @@ class Voice:
     def _arrays(self) -> dict[str, np.ndarray]:
         style = np.ascontiguousarray(self.profile.style, dtype="<f4")
         return {"style": style, "timbre": np.ascontiguousarray(self.profile.timbre, dtype="<f4")}
+
+
+def _seal(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """Digest of everything in the file: a voice or a consent with one flipped bit is not taken for the real one."""
+    content = {name: value for name, value in header.items() if name != "seal"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(name.encode() + np.ascontiguousarray(array, dtype="<f4").tobytes())
+    return "sha256:" + digest.hexdigest()
 
 
 def load(path: str | Path) -> Voice:
@@ -107,6 +117,9 @@ def load(path: str | Path) -> Voice:
         raise BadFile(f"{path}: the voice cannot be read ({error.strerror or 'no such file'})") from error
     except safetensors.SafetensorError as error:
         raise BadFile(f"{path}: damaged, or not a voice file") from error
+    # Voices from before there were seals have none.
+    if "seal" in header and header["seal"] != _seal(header, arrays):
+        raise BadFile(f"{path}: the voice is damaged or was edited: its content does not match its seal")
     try:
         return _voice(header, arrays)
     except BadFile as error:

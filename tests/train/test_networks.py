@@ -16,20 +16,39 @@ from resay import vocoder  # noqa: E402
 from resay.audio import FORMAT  # noqa: E402
 from resay.onnx_graph import OnnxGraph  # noqa: E402
 from resay.train import (  # noqa: E402
-    acoustic_net, acoustic_stage, annotations, export, loop, prosody_net, recordings, reference_net, vocoder_net,
+    acoustic_net,
+    acoustic_stage,
+    annotations,
+    export,
+    loop,
+    prosody_net,
+    recordings,
+    reference_net,
+    vocoder_net,
     vocoder_stage,
 )
 
 ACOUSTIC = acoustic_net.AcousticShape(
-    width=32, encoder_layers=2, decoder_width=32, decoder_layers=2, postnet_width=16, postnet_layers=1, latent=192,
-    flow_width=16, flow_layers=1, flow_steps=2, posterior_layers=1, duration_filter_channels=16, condition=16,
+    width=32,
+    encoder_layers=2,
+    decoder_width=32,
+    decoder_layers=2,
+    postnet_width=16,
+    postnet_layers=1,
+    latent=192,
+    flow_width=16,
+    flow_layers=1,
+    flow_steps=2,
+    posterior_layers=1,
+    duration_filter_channels=16,
+    condition=16,
 )
 PROSODY = prosody_net.ProsodyShape(width=32, text_layers=1, layers=2, heads=2, durations=12, pitches=9, energies=7)
 VOCODER = vocoder_net.VocoderShape(width=32, layers=2)
 REFERENCE = reference_net.ReferenceShape(width=32, layers=2)
 
 
-def shaken(net: "torch.nn.Module") -> "torch.nn.Module":
+def shaken(net: torch.nn.Module) -> torch.nn.Module:
     """A network whose zero-started parts do something, so that a lost connection would show."""
     torch.manual_seed(0)
     with torch.no_grad():
@@ -38,7 +57,7 @@ def shaken(net: "torch.nn.Module") -> "torch.nn.Module":
     return net.eval()
 
 
-def arrays(values: "dict[str, torch.Tensor]") -> dict[str, np.ndarray]:
+def arrays(values: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in values.items()}
 
 
@@ -85,7 +104,9 @@ def test_acoustic_export_agrees(tmp_path: Path, bits: int, tolerance: float) -> 
     net = shaken(acoustic_net.AcousticNet(ACOUSTIC))
     export.export_acoustic(net, tmp_path, bits)
     ids, timbre, style = torch.tensor([[1, 20, 30, 40, 2]]), torch.randn(1, 192), torch.randn(1, 16)
-    encoded = OnnxGraph(tmp_path / "acoustic_encoder.onnx").run(**arrays({"ids": ids, "timbre": timbre, "style": style}))
+    encoded = OnnxGraph(tmp_path / "acoustic_encoder.onnx").run(
+        **arrays({"ids": ids, "timbre": timbre, "style": style})
+    )
     owner = torch.arange(5).repeat_interleave(4)[None]
     plan, noise = torch.randn(1, 20, 5), torch.randn(1, 10, 192)
     frames = arrays({"owner": owner, "plan": plan, "noise": noise, "strength": torch.ones(1)})
@@ -132,7 +153,7 @@ def test_prosody_steps_agree_with_the_whole(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def collator(cache: Path) -> "acoustic_stage.Collator":
+def collator(cache: Path) -> acoustic_stage.Collator:
     data = recordings.Recordings(cache)
     random = np.random.default_rng(0)
     count = len(data.clips)
@@ -145,7 +166,9 @@ def collator(cache: Path) -> "acoustic_stage.Collator":
     return acoustic_stage.Collator(data, found)
 
 
-def test_acoustic_training_goes_downhill_after_alignment(collator: "acoustic_stage.Collator", cache: Path, tmp_path: Path) -> None:
+def test_acoustic_training_goes_downhill_after_alignment(
+    collator: acoustic_stage.Collator, cache: Path, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     net = acoustic_net.AcousticNet(ACOUSTIC)
     distances = acoustic_stage.align_all(net, collator.recordings, collator.profiles, cache)
@@ -155,8 +178,11 @@ def test_acoustic_training_goes_downhill_after_alignment(collator: "acoustic_sta
     assert all(row.durations.sum() == row.clip.frames for row in rows)
     options = loop.Options(tmp_path / "acoustic", steps=40, warmup=5, learning_rate=3e-3, decay=0.5)
     loop.train(
-        net, acoustic_stage.batches(collator, rows, 0, 3000), lambda inner, batch: acoustic_net.losses(inner, batch, 0.5),
-        options, acoustic_stage.Check(collator, rows, 0.5, options.out),
+        net,
+        acoustic_stage.batches(collator, rows, 0, 3000),
+        lambda inner, batch: acoustic_net.losses(inner, batch, 0.5),
+        options,
+        acoustic_stage.Check(collator, rows, 0.5, options.out),
     )
     first = acoustic_net.losses(acoustic_net.AcousticNet(ACOUSTIC), collator.batch(rows, np.random.default_rng(0)), 0.5)
     last = json.loads((options.out / "log.jsonl").read_text().splitlines()[-1])

@@ -96,14 +96,21 @@ def role(name: str | None, library: Path | None = None) -> Role | None:
     return None if name is None else SeedLibrary(library).get(name)
 
 
-def chosen(names: Names, known: VoiceLibrary) -> Chosen:
+def chosen(names: Names, known: VoiceLibrary, playing: Role | None = None) -> Chosen:
     """Find voice, consent, style and lexicon. Raises UnknownVoice, BadAudio, ConsentMissing, BadLexicon, BadOption."""
     if names.voice is None:
         raise BadOption(message("no_voice"))
     speaker = sources.voice_or_clip(names.voice, known)
+    if playing is not None and isinstance(speaker, Voice) and names.voice == playing.voice:
+        _warn_of_changed_voice(playing, speaker)
     agreed = sources.permission(names.consent, speaker)
     style = None if names.style is None else sources.voice_or_clip(names.style, known)
     return Chosen(speaker, agreed, style, *sources.lexicon(names.lexicons))
+
+
+def _warn_of_changed_voice(playing: Role, speaker: Voice) -> None:
+    if playing.voice_digest not in ("", speaker.digest):
+        sources.note(message("voice_of_role_changed", voice=speaker.name, role=playing.name))
 
 
 def cast(found: Chosen, request: Request, engine: Engine) -> Cast:

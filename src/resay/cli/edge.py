@@ -15,7 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import BadOption, BadRequest, ResayError
-from . import doctor, phonemes, speak, voices
+from . import audition, batch, doctor, keys, lexicon, phonemes, replays, seeds, serve, speak, voices
 from .messages import message
 
 app = typer.Typer(
@@ -28,7 +28,18 @@ app.command("speak")(speak.speak)
 app.command("voices")(voices.listing)
 app.command("phonemes")(phonemes.phonemes)
 app.command("doctor")(doctor.doctor)
+app.command("audition")(audition.audition_command)
+app.command("batch")(batch.batch_command)
+app.command("replay")(replays.replay_command)
+app.command("verify")(replays.verify_command)
+app.command("compare")(replays.compare_command)
+app.command("archive")(replays.archive_command)
+app.command("serve")(serve.serve)
+app.command("studio")(serve.studio)
 app.add_typer(voices.app, name="voice")
+app.add_typer(keys.app, name="key")
+app.add_typer(seeds.app, name="seeds")
+app.add_typer(lexicon.app, name="lexicon")
 
 # Commands of other parts of the house: their options are their own, their dependencies an extra, so they are loaded
 # only when they are called, and get all arguments unread.

@@ -59,6 +59,85 @@ MESSAGES = {
         "{output}：{seconds:.2f} 秒，声音 {voice}，种子 {seed}，实时率 {factor:.3f}",
     ),
     "more_remarks": ("and {count} more such characters in the text", "文本中还有 {count} 个类似字符"),
+    "clip_wanted": (
+        "the voice was cloned from {clip}, which is not here; give it with --voice CLIP",
+        "该声音克隆自 {clip}，此处没有该文件；请用 --voice CLIP 给出",
+    ),
+    "voice_wanted": (
+        "no voice here is the recorded {voice} ({digest}); give it with --voice NAME.voice, or replay the archive",
+        "此处没有记录中的声音 {voice}（{digest}）；请用 --voice NAME.voice 给出，或重放存档",
+    ),
+    "style_wanted": (
+        "the recorded style {style} is not here; give it with --style NAME|CLIP",
+        "此处没有记录中的风格 {style}；请用 --style NAME|CLIP 给出",
+    ),
+    "replayed": (
+        "{output}: replayed from {source}, {exact}, seed {seed}",
+        "{output}：由 {source} 重放，{exact}，种子 {seed}",
+    ),
+    "identical": ("identical to the last bit", "逐位相同"),
+    "within": ("within the three criteria: {figures}", "满足三项验收标准：{figures}"),
+    "verified": ("{file}: is what its manifest says", "{file}：与清单一致"),
+    "unverified": ("{file}: {problem}", "{file}：{problem}"),
+    "not_verified": ("{count} of {total} do not verify: {problem}", "{total} 个中有 {count} 个未通过验证：{problem}"),
+    "unlike": ("{first} and {second} differ: {problem}", "{first} 与 {second} 不同：{problem}"),
+    "archived": ("{archive}: {count} sounds, {size:.1f} MB", "{archive}：{count} 个音频，{size:.1f} MB"),
+    "lexicon_wanted": (
+        "{manifest}: the lexicon {lexicon} is not here; give it with --lexicon FILE",
+        "{manifest}：此处没有词典 {lexicon}；请用 --lexicon FILE 给出",
+    ),
+    "seed_wanted": ("a role needs its seed: --seed N, or --from MANIFEST", "角色需要种子：--seed N 或 --from MANIFEST"),
+    "role_added": (
+        "role {name} (#{number}): seed {seed}, voice {voice}",
+        "角色 {name}（#{number}）：种子 {seed}，声音 {voice}",
+    ),
+    "role_removed": ("removed role {name} (#{number})", "已删除角色 {name}（#{number}）"),
+    "roles_exported": ("{output}: {count} roles", "{output}：{count} 个角色"),
+    "voice_of_role_changed": (
+        "voice: {voice} has changed since role {role} was saved; save the role again",
+        "声音 {voice} 自角色 {role} 保存以来已改变；请重新保存该角色",
+    ),
+    "varied": (
+        "{option} is what varies; leave it out, or vary something else than {variable}",
+        "{option} 正是要变化的量；请去掉，或改变 {variable} 以外的量",
+    ),
+    "two_variables": (
+        "an audition changes one thing, not {variables}; otherwise nobody knows what is heard",
+        "试听只改变一个变量，不能同时改变 {variables}，否则无法判断差异来源",
+    ),
+    "no_variable": (
+        "--vary must be one of {variables}, not {variable}",
+        "--vary 只能是 {variables}，不能是 {variable}",
+    ),
+    "name_wanted": ("give the role a name: --name ROLE", "请给角色命名：--name ROLE"),
+    "no_take": ("no take {value!r} in {folder}; there are: {takes}", "{folder} 中没有 {value!r}；现有：{takes}"),
+    "auditioned": ("{page}: {takes}", "{page}：{takes}"),
+    "batch_done": (
+        "{index}: {spoken} of {total} spoken, seed {seed} unless a line says otherwise",
+        "{index}：共 {total} 条，完成 {spoken} 条，种子 {seed}（行内另有指定者除外）",
+    ),
+    "batch_failed": (
+        "{failed} of {total} lines failed, see {index}; {first}",
+        "{total} 条中有 {failed} 条失败，见 {index}；{first}",
+    ),
+    "lexicon_state": (
+        "{file}: {entries} entries, version {version}, {digest}",
+        "{file}：{entries} 条，版本 {version}，{digest}",
+    ),
+    "bad_entries": ("{problem} ({count} wrong in all)", "{problem}（共 {count} 处有误）"),
+    "increment_written": (
+        "{output}: {changed} changed, {removed} removed, to version {version}, {digest}",
+        "{output}：{changed} 条改动，{removed} 条删除，至版本 {version}，{digest}",
+    ),
+    "increment_known": ("{increment}: is in the lexicon already", "{increment}：词典已包含该增量"),
+    "lexicon_ending": (
+        "{output}: give another file, ending in {endings}",
+        "{output}：请给出另一个以 {endings} 结尾的文件",
+    ),
+    "no_phoneme_lexicon": (
+        "--phoneme reads {file} in the working directory; it is not there: use --lexicon FILE, or `resay lexicon add`",
+        "--phoneme 读取工作目录下的 {file}，此处没有；请改用 --lexicon FILE，或用 `resay lexicon add` 创建",
+    ),
     "speaking": ("speaking", "正在合成"),
     "argument": ("TEXT", "TEXT"),
     "standard_input": ("standard input", "标准输入"),
@@ -68,6 +147,15 @@ MESSAGES = {
     "clip_accepted": ("{clip}: usable as a reference", "{clip}：可作为参考音频"),
     "clip_refused": ("{clip}: not usable as a reference: {problem}", "{clip}：不可作为参考音频：{problem}"),
     "line_failed": ("line {line}: {problem}", "第 {line} 行：{problem}"),
+    "listening": (
+        "resay listens on {address} (Control-C ends it)",
+        "resay 正在监听 {address}（按 Control-C 结束）",
+    ),
+    "key_added": (
+        "key for {name} ({scopes}); it is shown only this once:",
+        "{name} 的密钥（{scopes}），只显示这一次：",
+    ),
+    "key_removed": ("removed the key of {name}", "已删除 {name} 的密钥"),
     "unwell": ("resay is not well: {problems}", "resay 有问题：{problems}"),
     "well": ("all is well", "一切正常"),
 }

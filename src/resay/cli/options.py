@@ -15,6 +15,9 @@ InLanguage = Annotated[Language, typer.Option("--language", help="Decides where 
 Lexicons = Annotated[
     list[Path] | None, typer.Option("--lexicon", metavar="FILE", help="Readings that win; may repeat.")
 ]
+Phoneme = Annotated[
+    bool, typer.Option("--phoneme", help="Read words as configs/G2P_replace_dict.jsonl says; --lexicon goes before it.")
+]
 Consent = Annotated[str | None, typer.Option("--consent", metavar="own|FILE", help="The speaker's agreement.")]
 Voices = Annotated[
     Path | None, typer.Option("--voices", metavar="DIR", help="Your voices, instead of the usual folder.")

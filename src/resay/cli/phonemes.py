@@ -17,10 +17,11 @@ def phonemes(
     file: options.File = None,
     language: options.InLanguage = "auto",
     lexicon: options.Lexicons = None,
+    phoneme: options.Phoneme = False,
     as_json: options.Json = False,
 ) -> None:
     """Show the normalised text, the words with their readings, and the phonemes. A file is read line by line."""
-    readings, _ = sources.lexicon(lexicon)
+    readings, _ = sources.lexicon(sources.lexicons(lexicon, phoneme))
     raw = sources.raw_text(text, file)
     if file is None:
         _print(_analysis(raw, language, readings), as_json)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .. import audio, consent, identity, text, voices
 from ..consent import Consent
-from ..errors import BadAudio, BadFile, BadOption, BadText, ConsentMissing
+from ..errors import BadAudio, BadFile, BadLexicon, BadOption, BadText, ConsentMissing
 from ..identity import Clip
 from ..manifest import Input, digest_of
 from ..text import Lexicon
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..synthesis import Engine
 
 HIGHEST_SEED = 2**63 - 1
+PHONEME_LEXICON = Path("configs") / "G2P_replace_dict.jsonl"  # where GLM-TTS keeps it, in the working directory
 DRAWN_SEEDS = 1_000_000  # a drawn seed shall be short enough to be passed on by word of mouth
 SOUND_ENDINGS = frozenset(
     ".wav .wave .flac .mp3 .ogg .oga .opus .m4a .aac .wma .aiff .aif .mp4 .mkv .mov .webm .avi".split()
@@ -135,6 +136,13 @@ def clone(clip: Path, agreed: Consent, language: str, engine: Engine) -> tuple[V
     """A voice, named like the clip, and the clip's identity. Raises BadAudio."""
     profile, report, source = listen(clip, engine)
     return Voice(clip.stem, language, profile, agreed, source=source.digest, quality=asdict(report)), source
+
+
+def lexicons(paths: Sequence[Path] | None, phoneme: bool) -> tuple[Path, ...]:
+    """The files of `--lexicon`, after that of `--phoneme`. Raises BadLexicon where this is not there."""
+    if phoneme and not PHONEME_LEXICON.is_file():
+        raise BadLexicon(message("no_phoneme_lexicon", file=PHONEME_LEXICON))
+    return (*([PHONEME_LEXICON] if phoneme else []), *(paths or ()))
 
 
 def lexicon(paths: Sequence[Path] | None) -> tuple[Lexicon | None, tuple[Input, ...]]:

@@ -56,6 +56,7 @@ def speak(
     temperature: options.Temperature = None,
     speed: options.Speed = None,
     lexicon: options.Lexicons = None,
+    phoneme: options.Phoneme = False,
     sample_rate: options.SampleRate = audio.FORMAT.sample_rate,
     context: Annotated[bool, typer.Option("--context/--no-context", help="Carry intonation over sentences.")] = False,
     format_: options.FileFormat = None,
@@ -74,7 +75,7 @@ def speak(
 ) -> None:
     """Speak TEXT in a voice, or in that of a clip. Prints the seed; writes a manifest beside the sound."""
     known = casting.role(role, seeds_file)
-    names = casting.Names(voice, consent, style, tuple(lexicon or ())).with_role(known)
+    names = casting.Names(voice, consent, style, sources.lexicons(lexicon, phoneme)).with_role(known)
     if names.voice is None:
         raise BadOption(message("no_voice"))
     for option, wanted in (("--prompt-text", prompt_text is not None), ("--context", context)):
@@ -87,7 +88,7 @@ def speak(
     if as_json and destination.file is None:
         raise BadOption(message("both_outputs"))
     casting.warn_of(request.text)
-    found = casting.chosen(names, sources.library(voices))
+    found = casting.chosen(names, sources.library(voices), known)
     engine = sources.engine(sources.Weights(models, threads, provider))
     _print(_perform(engine, request, casting.cast(found, request, engine), destination), destination, as_json)
 

@@ -91,8 +91,8 @@ def clean(text: Traced) -> Traced:
         if new is None:
             refused.append(character)
             continue
-        if character == "々" and characters and is_han(characters[-1]):
-            new = characters[-1]
+        if character == "々":
+            new = characters[-1] if characters and is_han(characters[-1]) else ""
         characters += new
         starts += [text.starts[position]] * len(new)
         ends += [text.ends[position]] * len(new)
@@ -159,8 +159,21 @@ def script(character: str) -> str:
     return _SCRIPTS.get(first, first.capitalize())
 
 
+_ENTITY = re.compile(r"&(?:#\d{1,6}|#x[0-9a-fA-F]{1,5}|[a-zA-Z]{2,8});")
+
+
+def entities(text: str) -> str:
+    """Every character that an HTML entity of the text stands for."""
+    return "".join(map(html.unescape, dict.fromkeys(_ENTITY.findall(text))))
+
+
+def _entity(match: re.Match[str]) -> str:
+    """What an entity stands for, as clean as other text: it came through `clean` in disguise."""
+    return "".join(plain(character) or "" for character in html.unescape(match.group()))
+
+
 _TIDYINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str | None] | str], ...] = (
-    (re.compile(r"&(?:#\d{1,6}|#x[0-9a-fA-F]{1,5}|[a-zA-Z]{2,8});"), lambda match: html.unescape(match.group())),
+    (_ENTITY, _entity),
     (re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>\n]*)?/?>"), " "),
     (re.compile(r"!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)"), lambda match: match.group(1)),
     (re.compile(r"^[ ]*(?:#{1,6} |>+ ?|[*+-] (?=\S)|\|)", re.MULTILINE), ""),

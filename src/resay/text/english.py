@@ -160,14 +160,13 @@ def spelled(word: str) -> Reading:
     return tuple(symbol for letter in word.lower() if letter in LETTERS for symbol in LETTERS[letter])
 
 
+_HUMP = re.compile("[a-z][A-Z]|[A-Z]{2}[a-z]")
 _PLURAL_LETTERS = re.compile("[A-Z]{2,}s|[A-Z]{2,}'s")
 
 
 def is_one_word(word: str) -> bool:
     """Whether this is not several words in camelCase: written in one case, or in the dictionary as McDonald is."""
-    return (
-        word.lower() in dictionary() or word.isupper() or word.islower() or _PLURAL_LETTERS.fullmatch(word) is not None
-    )
+    return word.lower() in dictionary() or not _HUMP.search(word) or _PLURAL_LETTERS.fullmatch(word) is not None
 
 
 def read(word: str) -> tuple[Reading, str]:
@@ -201,9 +200,10 @@ def in_context(tokens: list[Token], text: str) -> list[Token]:
     words = [
         heteronyms.PAUSE if token.pause else text[token.start : token.end] for token in tokens if token.pause != "_"
     ]
+    tokens = _together(tokens, text)
     changed = [
         replace(token, reading=LETTERS["a"], symbols=LETTERS["a"], source="spelling")
-        if text[token.start : token.end] == "A" and _among_letters(tokens, place, text)
+        if text[token.start : token.end] in ("A", "a") and _is_letter(tokens, place, text)
         else token
         for place, token in enumerate(tokens)
     ]
@@ -225,7 +225,35 @@ def in_context(tokens: list[Token], text: str) -> list[Token]:
     return changed
 
 
-def _among_letters(tokens: list[Token], place: int, text: str) -> bool:
-    """Whether the word beside this one is a single capital, so that A is the letter and not the article."""
-    beside = [tokens[near] for near in (place - 1, place + 1) if 0 <= near < len(tokens)]
+_TOGETHER: dict[tuple[str, str], tuple[str, str]] = {
+    ("des", "moines"): ("D AH0", "M OY1 N"),
+    ("des", "plaines"): ("D AH0 S", "P L EY1 N Z"),
+    ("vice", "versa"): ("V AY1 S AH0", "V ER1 S AH0"),
+    ("notre", "dame"): ("N OW1 T R AH0", "D EY1 M"),
+    ("coup", "d'etat"): ("K UW1", "D EY0 T AA1"),
+    ("bon", "appetit"): ("B OW1 N", "AE2 P AH0 T IY1"),
+    ("faux", "pas"): ("F OW1", "P AA1"),
+    ("terre", "haute"): ("T EH1 R AH0", "HH OW1 T"),
+    ("baton", "rouge"): ("B AE1 T AH0 N", "R UW1 ZH"),
+}
+"""Pairs of words that are read otherwise than each alone."""
+
+
+def _together(tokens: list[Token], text: str) -> list[Token]:
+    """The words of `_TOGETHER` with the readings that they have there."""
+    changed = list(tokens)
+    for place in range(len(tokens) - 1):
+        pair = tokens[place : place + 2]
+        key = tuple(text[token.start : token.end].lower() for token in pair)
+        for offset, written in enumerate(_TOGETHER.get(key, ()) if len(key) == 2 else ()):
+            said = tuple(written.split(" "))
+            changed[place + offset] = replace(pair[offset], reading=said, symbols=said)
+    return changed
+
+
+def _is_letter(tokens: list[Token], place: int, text: str) -> bool:
+    """Whether A is the letter and not the article: no English word follows, or a single capital is beside it."""
+    if place + 1 == len(tokens) or tokens[place + 1].language != "en":
+        return True
+    beside = [tokens[near] for near in (place - 1, place + 1) if near >= 0]
     return any(token.end - token.start == 1 and text[token.start] in "BCDEFGHJKLMNOPQRSTUVWXYZ" for token in beside)

@@ -9,68 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from . import english_dates, english_units
 from .addresses import spoken_address
+from .english_dates import DAY, MONTH, YEAR
 from .english_numbers import cardinal, digits, number, ordinal, ordinal_form, pairs, plural, roman, year
+from .english_units import UNIT
 from .symbols import GREEK, SUPERSCRIPTS, VULGAR_FRACTIONS
 from .traced import Traced
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]]
 
-_MONTHS = "January February March April May June July August September October November December".split()
-_MONTH_OF = {month[:length].lower(): month for month in _MONTHS for length in (3, 4, len(month))}
-_MONTH = (
-    r"(?P<month>Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|"
-    r"Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?|[A-Z]{3,9})\b\.?"
-)
-_DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?P<suffix>st|nd|rd|th|ST|ND|RD|TH)?"
-_YEAR = r"(?P<year>1\d{3}|20\d\d)(?![\d,]*\d)"
 _NUM = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
-_MAGNITUDES = {"k": "thousand", "m": "million", "mn": "million", "mm": "million", "b": "billion", "bn": "billion",
-               "tn": "trillion", "t": "trillion"}  # fmt: skip
-_CURRENCIES = {
-    "$": ("dollar", "cent"), "US$": ("US dollar", "cent"), "A$": ("Australian dollar", "cent"),
-    "C$": ("Canadian dollar", "cent"), "HK$": ("Hong Kong dollar", "cent"), "NT$": ("New Taiwan dollar", "cent"),
-    "€": ("euro", "cent"), "£": ("pound", "pence"), "¥": ("yuan", "fen"), "₩": ("won", ""), "₹": ("rupee", "paise"),
-    "RMB": ("yuan", "fen"), "CNY": ("yuan", "fen"), "USD": ("US dollar", "cent"), "EUR": ("euro", "cent"),
-    "GBP": ("pound", "pence"), "JPY": ("yen", ""), "JP¥": ("yen", ""),
-    "CN¥": ("yuan", "fen"), "CHF": ("Swiss franc", "centime"),
-}  # fmt: skip
-_UNITS = {
-    "km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "nm": "nanometer", "μm": "micrometer",
-    "kg": "kilogram", "g": "gram", "mg": "milligram", "μg": "microgram", "t": "ton", "lb": "pound", "lbs": "pound",
-    "oz": "ounce", "ft": "foot", "in": "inch", "yd": "yard", "mi": "mile", "sq mi": "square mile",
-    "sq ft": "square foot", "sq km": "square kilometer", "km²": "square kilometer", "km2": "square kilometer",
-    "m²": "square meter", "m2": "square meter", "cm²": "square centimeter", "m³": "cubic meter", "m3": "cubic meter",
-    "cm³": "cubic centimeter", "km³": "cubic kilometer", "ft²": "square foot", "mi²": "square mile",
-    "ha": "hectare", "ac": "acre", "L": "liter", "l": "liter", "ml": "milliliter", "mL": "milliliter",
-    "dl": "deciliter",
-    "mph": "mile per hour", "km/h": "kilometer per hour", "kph": "kilometer per hour", "kmh": "kilometer per hour",
-    "m/s": "meter per second", "m/s²": "meter per second squared", "kt": "knot", "kts": "knot",
-    "rpm": "revolution per minute",
-    "Hz": "hertz", "kHz": "kilohertz", "MHz": "megahertz", "GHz": "gigahertz", "THz": "terahertz",
-    "KB": "kilobyte", "kB": "kilobyte", "MB": "megabyte", "GB": "gigabyte", "TB": "terabyte", "PB": "petabyte",
-    "kbps": "kilobit per second", "Mbps": "megabit per second", "Gbps": "gigabit per second",
-    "MB/s": "megabyte per second",
-    "W": "watt", "kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt", "kWh": "kilowatt hour", "MWh": "megawatt hour",
-    "V": "volt", "kV": "kilovolt", "mV": "millivolt", "A": "amp", "mA": "milliamp", "mAh": "milliamp hour",
-    "Ah": "amp hour",
-    "Ω": "ohm", "kΩ": "kiloohm", "J": "joule", "kJ": "kilojoule", "cal": "calorie", "kcal": "kilocalorie",
-    "N": "newton", "Pa": "pascal", "kPa": "kilopascal", "MPa": "megapascal", "hPa": "hectopascal", "psi": "P S I",
-    "dB": "decibel", "mol": "mole", "hp": "horsepower", "bhp": "brake horsepower",
-    "s": "second", "sec": "second", "secs": "second", "ms": "millisecond", "μs": "microsecond", "ns": "nanosecond",
-    "min": "minute", "mins": "minute", "h": "hour", "hr": "hour", "hrs": "hour", "yr": "year", "yrs": "year",
-    "°C": "degree Celsius", "°F": "degree Fahrenheit", "°K": "degree Kelvin", "°": "degree", "K": "kelvin",
-    "px": "pixel", "dpi": "D P I", "fps": "frame per second", "MP": "megapixel", "ppm": "part per million",
-    "bp": "base pair", "kbp": "kilobase pair", "cc": "C C", "eV": "electron volt", "keV": "kiloelectron volt",
-    "MeV": "megaelectron volt", "lm": "lumen", "lx": "lux", "T": "tesla", "bar": "bar", "mbar": "millibar",
-}  # fmt: skip
-_UNCHANGED = frozenset(("hertz", "kilohertz", "megahertz", "gigahertz", "terahertz", "kelvin", "horsepower", "lux",
-                        "brake horsepower", "P S I", "D P I", "C C"))  # fmt: skip
-_UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
-_BARE_LETTER_UNITS = frozenset("A T K N J W V t s h in".split())
 _DENOMINATORS = {2: "half", 4: "quarter"}
-
-
 _ADDRESS_SIGNS = {
     ".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore", "?": "question mark", "=": "equals",
     "&": "and", "+": "plus", "~": "tilde", ":": "colon", "%": "percent", "#": "hash",
@@ -79,123 +29,6 @@ _ADDRESS_SIGNS = {
 
 def _year_like(written: str) -> str:
     return year(written) if len(written) == 4 else cardinal(written)
-
-
-def _month(match: re.Match[str]) -> str | None:
-    return _MONTH_OF.get(match["month"].lower().rstrip(".")) or _MONTH_OF.get(match["month"].lower()[:3])
-
-
-def _named_month(written: str) -> bool:
-    return written.isupper() and written.lower() not in _MONTH_OF
-
-
-def _month_day(match: re.Match[str]) -> str | None:
-    """May 12(th)(, 1981) → May twelfth, nineteen eighty one."""
-    if _named_month(match["month"]):
-        return None
-    spoken = f"{_month(match)} {ordinal(match['day'])}"
-    return f"{spoken}{match['gap']}{year(match['year'])}" if match["year"] else spoken
-
-
-def _day_month(match: re.Match[str]) -> str | None:
-    """12 May 1981 → the twelfth of May nineteen eighty one."""
-    if _named_month(match["month"]):
-        return None
-    the = "" if match["the"] else "the "
-    spoken = f"{match['the'] or ''}{the}{ordinal(match['day'])} of {_month(match)}"
-    return f"{spoken}{match['gap'] or ' '}{year(match['year'])}" if match["year"] else spoken
-
-
-def _month_year(match: re.Match[str]) -> str | None:
-    return None if _named_month(match["month"]) else f"{_month(match)}{match['gap']}{year(match['year'])}"
-
-
-def _numeric_date(match: re.Match[str]) -> str | None:
-    """2008-09-30, 9/30/2008, 30.9.2008 → the thirtieth of September two thousand eight."""
-    parts = [int(part) for part in re.split(r"[-/.]", match.group())]
-    if parts[0] > 31:
-        written_year, month, day = parts
-    else:
-        month, day, written_year = parts
-        if month > 12 or "." in match.group():
-            month, day = day, month
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        return None
-    return f"the {ordinal(day)} of {_MONTHS[month - 1]} {year(written_year)}"
-
-
-def _time(match: re.Match[str]) -> str | None:
-    """9:05 → nine o five, 9 a.m. → nine A M, 9:00 → nine o'clock."""
-    hour, minute = int(match["hour"]), int(match["minute"] or 0)
-    half = f" {match['half'][0].upper()} M" if match["half"] else ""
-    if hour > 24 or minute > 59:
-        return None
-    spoken = cardinal(hour)
-    if minute:
-        spoken += (" o " if minute < 10 else " ") + cardinal(minute)
-    elif not half:
-        spoken += " o'clock" if 0 < hour <= 12 else " hundred"
-    if match["second"]:
-        spoken += f" and {_counted(match['second'], 'second')}"
-    return spoken + half
-
-
-def _counted(written: str, unit: str) -> str:
-    """A number and its unit, in the plural unless it is one."""
-    return f"{number(written)} {unit if written == '1' else _plural_unit(unit)}"
-
-
-def _plural_unit(unit: str) -> str:
-    if unit in _UNCHANGED:
-        return unit
-    head, per, tail = unit.partition(" per ")
-    for one, many in (("foot", "feet"), ("inch", "inches"), ("degree ", "degrees ")):
-        if one in head:
-            return head.replace(one, many) + per + tail
-    return head + ("" if head.endswith("s") else "s") + per + tail
-
-
-def _money(match: re.Match[str]) -> str:
-    """$5.50 → five dollars and fifty cents, €1.2 billion → one point two billion euros."""
-    unit, part = _CURRENCIES[match["sign"] or match["code"]]
-    amount = match["amount"] or match["amount_before"]
-    sign = "minus " if match["minus"] else ""
-    magnitude = match["magnitude"] or match["magnitude_before"]
-    if magnitude:
-        return f"{sign}{number(amount)} {_MAGNITUDES.get(magnitude.lower(), magnitude)} {_plural_money(unit)}"
-    whole, _, decimals = amount.partition(".")
-    if len(decimals) == 2 and part:
-        cents = (
-            cardinal(decimals) + " " + (part if part in ("pence", "fen", "paise") else part + "s" * (decimals != "01"))
-        )
-        if int(decimals) == 0:
-            return sign + _counted_money(whole, unit)
-        return sign + (f"{_counted_money(whole, unit)} and {cents}" if int(whole.replace(",", "") or 0) else cents)
-    return sign + _counted_money(amount, unit)
-
-
-def _plural_money(unit: str) -> str:
-    return unit if unit in ("yuan", "yen", "won") else unit + "s"
-
-
-def _counted_money(amount: str, unit: str) -> str:
-    return f"{number(amount)} {unit if amount == '1' else _plural_money(unit)}"
-
-
-def _measure(match: re.Match[str]) -> str | None:
-    """5 km → five kilometers, 1,795.4/km² → … per square kilometer, -5°C → minus five degrees Celsius."""
-    amount, unit = match["amount"], match["unit"]
-    glued = not match["space"]
-    if unit in _BARE_LETTER_UNITS and (not glued or unit in ("A", "T", "K", "N", "J", "s", "in")):
-        return None
-    sign = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus "}.get(match["sign"] or "", "")
-    if match["per"]:
-        return f"{sign}{number(amount)} per {_UNITS[unit]}"
-    return sign + _counted(amount, _UNITS[unit])
-
-
-def _range_measure(match: re.Match[str]) -> str:
-    return f"{number(match['first'])} to {_counted(match['last'], _UNITS[match['unit']])}"
 
 
 def _fraction(match: re.Match[str]) -> str | None:
@@ -432,6 +265,8 @@ def _letters(match: re.Match[str]) -> str:
 
 
 _RULES: tuple[Rule, ...] = (
+    (re.compile(r"(?<!\d)(?<!\d:)(?P<begin>\d{1,2}:[0-5]\d)\s?[-–—~]\s?(?=\d{1,2}:[0-5]\d)"),
+     lambda match: match["begin"] + " to "),
     (re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"]+[^\s<>\".,!?;:)']|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
      lambda match: spoken_address(match.group(), _ADDRESS_SIGNS)),
     (re.compile(r"(?i)\b(?:[a-z0-9-]+\.)+(?:com|org|net|edu|gov|io|ai|cn|co\.uk|uk|de|fr|jp|info|app|dev)"
@@ -444,35 +279,35 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"\bp\. ?(?=\d)"), lambda match: "page "),
     (re.compile(r"(?<![\d/.-])(?:\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2}|\d{1,2}/\d{1,2}/\d{4}|"
                 r"\d{1,2}-\d{1,2}-\d{4}"
-                r"|\d{1,2}\.\d{1,2}\.\d{4})(?![\d/-])"), _numeric_date),
-    (re.compile(rf"(?P<the>\bthe )?(?<![\d.,:/$-]){_DAY}(?: of)? {_MONTH}(?:(?P<gap>,? ){_YEAR})?(?![A-Za-z])"),
-     _day_month),
-    (re.compile(rf"\b{_MONTH} {_DAY}(?![\d:.]*\d)(?:(?P<gap> ?,? ){_YEAR})?(?![A-Za-z])(?!\s?(?:percent|%))"),
-     _month_day),
-    (re.compile(rf"\b{_MONTH}(?P<gap>,? ){_YEAR}"), _month_year),
-    (re.compile(r"(?<![\d:.])(?P<hour>\d{1,2})(?::(?P<minute>[0-5]\d))(?::(?P<second>[0-5]\d))?(?![\d:])"
-                r"(?:\s?(?P<half>[aApP]\.?\s?[mM]\b)\.?)?"), _time),
-    (re.compile(r"(?<![\d:.])(?P<hour>\d{1,2})\.(?P<minute>[0-5]\d)(?P<second>)\s?(?P<half>[aApP]\.\s?[mM]\.|"
+                r"|\d{1,2}\.\d{1,2}\.\d{4})(?![\d/-])"), english_dates.numeric_date),
+    (re.compile(rf"(?P<the>\bthe )?(?<![\d.,:/$-]){DAY}(?: of)? {MONTH}(?:(?P<gap>,? ){YEAR})?(?![A-Za-z])"),
+     english_dates.day_month),
+    (re.compile(rf"\b{MONTH} {DAY}(?![\d:.]*\d)(?:(?P<gap> ?,? ){YEAR})?(?![A-Za-z])(?!\s?(?:percent|%))"),
+     english_dates.month_day),
+    (re.compile(rf"\b{MONTH}(?P<gap>,? ){YEAR}"), english_dates.month_year),
+    (re.compile(r"(?<!\d[:,])(?<![\d.])(?P<hour>\d{1,2})(?::(?P<minute>[0-5]\d))(?::(?P<second>[0-5]\d))?(?![\d:])"
+                r"(?:\s?(?P<half>[aApP]\.?\s?[mM]\b)\.?)?"), english_dates.time),
+    (re.compile(r"(?<!\d[:,])(?<![\d.])(?P<hour>\d{1,2})\.(?P<minute>[0-5]\d)(?P<second>)\s?(?P<half>[aApP]\.\s?[mM]\.|"
                 r"[aApP][mM]\b)"),
-     _time),
-    (re.compile(r"(?<![\d:.])(?P<hour>\d{1,2})(?P<minute>)(?P<second>)\s?(?P<half>[aApP]\.\s?[mM]\.|[aApP][mM]\b)"),
-     _time),
+     english_dates.time),
+    (re.compile(r"(?<!\d[:,])(?<![\d.])(?P<hour>\d{1,2})(?P<minute>)(?P<second>)\s?(?P<half>[aApP]\.\s?[mM]\.|[aApP][mM]\b)"),
+     english_dates.time),
     (re.compile(r"(?<![\w.])(?:\+\d{1,3}[- ]?)?(?:\(\d{3}\) ?|\d{3}[- .])\d{3}[- .]\d{4}(?!\d)"), _telephone),
     (re.compile(r"(?<![\w.])\+\d{1,3}(?:[- ]\d{2,5}){2,4}(?!\d)"), _telephone),
     (re.compile(rf"(?P<minus>[-−])?(?:(?P<sign>(?:US|A|C|HK|NT)?\$|(?:JP|CN)?¥|[€£₩₹])\s?(?P<amount>{_NUM})"
                 rf"(?:\s?(?P<magnitude>"
-                r"(?:hundred |thousand )?(?:thousand|million|billion|trillion)|(?:[kKmMbBtT]|bn|mn)\b))?|"
+                r"(?:hundred |thousand )?(?:thousand|million|billion|trillion)|(?:[kKmMbBtT]|bn|mn|tn)\b))?|"
                 rf"\b(?P<amount_before>{_NUM})\s?(?:(?P<magnitude_before>thousand|million|billion|trillion)\s)?"
-                r"(?P<code>RMB|CNY|USD|EUR|GBP|JPY|CHF|€|£)(?!\w))"), _money),
+                r"(?P<code>RMB|CNY|USD|EUR|GBP|JPY|CHF|€|£)(?!\w))"), english_units.money),
     (re.compile(r"(?<![\w.])(?<!\d,)(?:(?P<amount>\d+(?:\.\d+)?)\s?[×xX*·]\s?)?10(?:\^(?P<power>[-−]?\d+)|"
                 r"(?P<raised>⁻?[⁰¹²³⁴-⁹]+))"),
      _scientific),
     (re.compile(r"(?<![\w.])(?<!\d,)(?P<amount>\d+(?:\.\d+)?)[eE](?P<power>[-+−]?\d+)(?P<raised>)(?!\w)"), _scientific),
-    (re.compile(rf"(?<![\w.])(?<!\d,)(?P<first>{_NUM})\s?[-–~]\s?(?P<last>{_NUM})\s?(?P<unit>{_UNIT})(?![\w²³/])"),
-     _range_measure),
+    (re.compile(rf"(?<![\w.])(?<!\d,)(?P<first>{_NUM})\s?[-–~]\s?(?P<last>{_NUM})\s?(?P<unit>{UNIT})(?![\w²³/])"),
+     english_units.range_measure),
     (re.compile(rf"(?:(?<![\w.])(?<!\d,)(?P<sign>[-−+±]))?(?<![\w.])(?<!\d,)(?P<amount>{_NUM})(?P<space>\s|-(?!\s))"
                 rf"?(?P<per>/)?"
-                rf"(?P<unit>{_UNIT})(?![\w²³/°])(?!\.\w)"), _measure),
+                rf"(?P<unit>{UNIT})(?![\w²³/°])(?!\.\w)"), english_units.measure),
     (re.compile(r"(?<![\w])(?P<whole>\d+)?\s?(?P<sign>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])"), _vulgar),
     (re.compile(r"(?<![\d/.,])(?:(?P<whole>\d+)[ -])?(?P<top>\d{1,3})/(?P<bottom>\d{1,4})(?:ths|rds|nds|th)"
                 r"?(?![\d/.]*\d)"), _fraction),
@@ -521,6 +356,9 @@ _SIGN_NAMES = {
 }  # fmt: skip
 _SIGNS: tuple[Rule, ...] = (
     (re.compile("[" + "".join(GREEK) + "]"), lambda match: f" {GREEK[match.group()]} "),
+    (re.compile(r"(?<=[A-Za-z])\+\+"), lambda match: " plus plus"),
+    (re.compile(r"(?<=[a-z]) ?/ ?(?=(?:year|month|week|day|hour|minute|second|person|night|head)\b)"),
+     lambda match: " per "),
     (re.compile(r" ?& ?"), lambda match: " and "),
     (re.compile(r"\s?(≈|≠|≤|≥|=|×|÷|±|√|∞|→|∑|∫|∈|§|¶|°|‰|%|#|@|[$€£¥₩₹])\s?"),
      lambda match: f" {_SIGN_NAMES[match.group(1)]} "),

@@ -37,9 +37,16 @@ class Paragraph:
     text: Traced
     marks: Sequence[readings.Mark]
 
+    def everything(self) -> str:
+        """All that will be read, with what `<say-as>` holds."""
+        return self.text.text + "".join(mark.text.text for mark in self.marks if isinstance(mark, readings.SayAs))
+
 
 def sentences(text: str, language: str, default_language: str, entries: Lexicon | None) -> Iterator[Sentence]:
-    """The pieces of a text one after the other; see `resay.text.sentences`."""
+    """The pieces of a text one after the other; see `resay.text.sentences`.
+
+    Nothing of what has been handed on is kept, and whatever can be refused is refused before the first piece.
+    """
     bare = default_language if language == "auto" else language
     instructions = markup.instructions(text)
     _refuse_unspeakable(text, instructions, entries)
@@ -67,7 +74,7 @@ def sentence(text: str, language: str, entries: Lexicon | None) -> Sentence:
 
 def _refuse_unspeakable(text: str, instructions: Sequence[markup.Instruction], entries: Lexicon | None) -> None:
     """Raise BadText for letters that cannot be spoken, wherever they are, before anything is spoken."""
-    if text.isascii():
+    if text.isascii() and "&" not in text:
         return
     parts = []
     position = 0
@@ -75,11 +82,20 @@ def _refuse_unspeakable(text: str, instructions: Sequence[markup.Instruction], e
         parts.append(text[position : instruction.start])
         parts.append(instruction.text if isinstance(instruction, Replaced) else "")
         position = instruction.end
-    strange = "".join(dict.fromkeys("".join([*parts, text[position:]])))
+    remaining = "".join([*parts, text[position:]])
+    strange = "".join(dict.fromkeys(remaining + cleaning.entities(remaining)))
     cleaned = cleaning.clean(Traced.of(strange)).text
-    unread = [character for character in cleaned if cleaning.is_han(character) and not mandarin.has_reading(character)]
-    if unread and not (entries and any(character in entries.characters for character in unread)):
+    unread = _unread(cleaned)
+    if unread and entries and not entries.characters.isdisjoint(unread):
+        # Whether an entry covers them is known only where they stand.
+        unread = [it for found in _paragraphs(text, instructions, entries) for it in _unread(found.everything())]
+    if unread:
         raise BadText(f"no reading is known for {' '.join(unread[:20])}; give one in a lexicon or as [[…]]")
+
+
+def _unread(text: str) -> list[str]:
+    """Han characters of a cleaned text that have no reading."""
+    return [character for character in text if cleaning.is_han(character) and not mandarin.has_reading(character)]
 
 
 def _paragraphs(text: str, instructions: Sequence[markup.Instruction], entries: Lexicon | None) -> Iterator[Paragraph]:
@@ -153,8 +169,9 @@ def _paragraph(
 def analysed(paragraph: Paragraph, bare: str) -> tuple[Traced, list[readings.Token]]:
     """A paragraph normalised, and its words and pauses. `bare` is the language of numbers without letters."""
     text = paragraph.text
-    if readings.PINYIN.fullmatch(text.text):
-        return text, readings.pinyin_tokens(text.text)
+    syllables = readings.pinyin_tokens(text.text)
+    if syllables:
+        return text, syllables
     parts = []
     for start, end, language in _stretches(text.text, bare):
         normaliser = mandarin_normalisation if language == "zh" else english_normalisation

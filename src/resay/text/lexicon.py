@@ -15,14 +15,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from xml.etree import ElementTree
 
 from ..errors import BadLexicon, BadText
-from . import cleaning, notation
+from . import cleaning, notation, pls
 from .notation import Pronunciation
 from .traced import Traced
 
-_PLS = "{http://www.w3.org/2005/01/pronunciation-lexicon}"
+_UNWRITABLE = re.compile(r"[\x00-\x08\n-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML document and no text file may have."""
+
+
+_HASH = "sha256:"
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Increment:
 
     def to_json(self) -> str:
         """One line of JSON."""
-        fields = {"base": self.base, "digest": self.digest, "version": self.version}
+        fields = {"base": _HASH + self.base, "digest": _HASH + self.digest, "version": self.version}
         return json.dumps(fields | {"changed": dict(self.changed), "removed": self.removed}, ensure_ascii=False)
 
     @classmethod
@@ -60,8 +63,9 @@ class Increment:
             fields = json.loads(text)
             changed = {str(key): str(value) for key, value in fields["changed"].items()}
             removed = tuple(map(str, fields["removed"]))
-            return cls(str(fields["base"]), str(fields["digest"]), int(fields["version"]), changed, removed)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            base, digest = (str(fields[name]).removeprefix(_HASH) for name in ("base", "digest"))
+            return cls(base, digest, int(fields["version"]), changed, removed)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BadLexicon(f"this is no lexicon increment: {error}") from error
 
 
@@ -81,36 +85,42 @@ class Lexicon:
 
     @classmethod
     def load(cls, path: str | Path) -> Lexicon:
-        """A lexicon file, JSONL or (ending .pls or .xml) PLS. Raises BadLexicon with file, line and column."""
-        lexicon, problems = _read(Path(path))
+        """A lexicon file, JSONL or PLS. Raises BadLexicon with file, line and column."""
+        lexicon, problems = read(path)
         if problems:
             raise BadLexicon(str(problems[0]))
         return lexicon
 
     def save(self, path: str | Path) -> None:
-        """Write it as JSONL, or as PLS where the name ends in .pls or .xml; under a temporary name first."""
+        """Write it as JSONL, or as PLS where the name ends in .pls or .xml; under a temporary name first.
+
+        Raises BadLexicon where the file cannot be written.
+        """
         target = Path(path)
-        text = self.to_pls() if target.suffix in (".pls", ".xml") else self.to_jsonl()
+        text = self.to_pls() if target.suffix.lower() in pls.ENDINGS else self.to_jsonl()
         temporary = target.with_name(target.name + ".part")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise BadLexicon(f"{path}: cannot be written: {error.strerror}") from error
 
     def to_jsonl(self) -> str:
-        """The file form, sorted by grapheme."""
+        """The file form, in the order of the entries."""
         head = [json.dumps({"version": self.version})] if self.version else []
-        return "\n".join([*head, *self._lines()]) + "\n"
-
-    def _lines(self) -> Iterator[str]:
-        for grapheme, phoneme in sorted(self.entries.items()):
-            yield json.dumps({"grapheme": grapheme, "phoneme": phoneme}, ensure_ascii=False)
+        return "\n".join([*head, *map(_line, self.entries.items())]) + "\n"
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the entries, whatever their order or version: equal lexicons have equal digests."""
-        return hashlib.sha256("\n".join(self._lines()).encode()).hexdigest()
+        return hashlib.sha256("\n".join(map(_line, sorted(self.entries.items()))).encode()).hexdigest()
 
     def add(self, grapheme: str, phoneme: str) -> Lexicon:
-        """With one entry more or changed. Raises BadLexicon where the reading is none."""
+        """With one entry more at the end, or changed in its place. Raises BadLexicon where the reading is none."""
+        if self.entries.get(grapheme) == phoneme:
+            return self
         return Lexicon({**self.entries, grapheme: phoneme}, self.version + 1)
 
     def merge(self, other: Lexicon) -> Lexicon:
@@ -120,9 +130,11 @@ class Lexicon:
 
     def diff(self, newer: Lexicon) -> Increment:
         """What has to change for this to become `newer`."""
-        changed = {key: value for key, value in sorted(newer.entries.items()) if self.entries.get(key) != value}
+        changed = {key: value for key, value in newer.entries.items() if self.entries.get(key) != value}
         removed = tuple(sorted(set(self.entries) - set(newer.entries)))
-        return Increment(self.digest, newer.digest, newer.version, changed, removed)
+        # A file that was edited by hand may have kept its version: the next state is a later one all the same.
+        later = self.version + 1 if changed or removed else self.version
+        return Increment(self.digest, newer.digest, max(newer.version, later), changed, removed)
 
     def apply(self, increment: Increment) -> Lexicon:
         """The newer lexicon. Raises BadLexicon where the increment belongs to another state."""
@@ -136,32 +148,20 @@ class Lexicon:
 
     def to_pls(self) -> str:
         """As a W3C PLS 1.0 document."""
-        root = ElementTree.Element(
-            "lexicon",
-            {
-                "version": "1.0",
-                "xmlns": _PLS[1:-1],
-                "xml:lang": "zh-CN",
-                "alphabet": "x-resay",
-            },
-        )
-        for grapheme, phoneme in sorted(self.entries.items()):
-            lexeme = ElementTree.SubElement(root, "lexeme")
-            ElementTree.SubElement(lexeme, "grapheme").text = grapheme
-            ElementTree.SubElement(lexeme, "phoneme").text = phoneme
-        ElementTree.indent(root)
-        return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+        return pls.write(self.entries.items(), self.version)
 
     @cached_property
-    def _starts(self) -> dict[str, list[tuple[str, str]]]:
-        """For a first character, lower case, the graphemes that begin with it, longest first: cleaned, and as kept."""
-        starts: dict[str, list[tuple[str, str]]] = {}
-        for grapheme in self.entries:
-            written = cleaning.clean(Traced.of(grapheme)).text
-            starts.setdefault(written[0].lower(), []).append((written, grapheme))
-        for candidates in starts.values():
-            candidates.sort(key=lambda candidate: -len(candidate[0]))
-        return starts
+    def _written(self) -> dict[str, str]:
+        """Graphemes as the cleaned text has them → as kept."""
+        return {cleaning.clean(Traced.of(grapheme)).text: grapheme for grapheme in self.entries}
+
+    @cached_property
+    def _lengths(self) -> dict[str, list[int]]:
+        """For a first character, lower case, how long the graphemes are that begin with it, longest first."""
+        lengths: dict[str, set[int]] = {}
+        for written in self._written:
+            lengths.setdefault(written[0].lower(), set()).add(len(written))
+        return {first: sorted(found, reverse=True) for first, found in lengths.items()}
 
     @cached_property
     def characters(self) -> frozenset[str]:
@@ -175,21 +175,22 @@ class Lexicon:
         """
         position = 0
         while position < len(text):
-            for written, grapheme in self._starts.get(text[position].lower(), ()):
-                end = position + len(written)
-                found = text[position:end]
-                if found != written and not (written == written.lower() and found.lower() == written):
+            for length in self._lengths.get(text[position].lower(), ()):
+                found = text[position : position + length]
+                end = position + len(found)
+                grapheme = self._written.get(found) or self._written.get(found.lower())
+                if grapheme is None or _inside_word(text, position) or _inside_word(text, end):
                     continue
-                if _inside_word(text, position) or _inside_word(text, end):
-                    continue
-                yield position, end, self._pronunciation(grapheme)
+                yield position, end, notation.pronunciation(self.entries[grapheme])
                 position = end
                 break
             else:
                 position += 1
 
-    def _pronunciation(self, grapheme: str) -> Pronunciation:
-        return notation.pronunciation(self.entries[grapheme])
+
+def _line(entry: tuple[str, str]) -> str:
+    """An entry as a line of the file."""
+    return json.dumps({"grapheme": entry[0], "phoneme": entry[1]}, ensure_ascii=False)
 
 
 def _inside_word(text: str, place: int) -> bool:
@@ -210,8 +211,13 @@ def _entry_problem(grapheme: str, phoneme: str) -> tuple[str, int] | None:
         cleaned = cleaning.clean(Traced.of(grapheme)).text
     except BadText as error:
         return str(error), -1
+    if _UNWRITABLE.search(grapheme):
+        return "the grapheme has a line end or another control character", -1
     if not cleaned.strip():
         return "the grapheme is empty", -1
+    unwritable = _UNWRITABLE.search(phoneme)
+    if unwritable:
+        return "the reading has a control character", unwritable.start()
     try:
         notation.pronunciation(phoneme)
     except notation.UnknownSound as error:
@@ -221,20 +227,36 @@ def _entry_problem(grapheme: str, phoneme: str) -> tuple[str, int] | None:
 
 def check(path: str | Path) -> list[Problem]:
     """Everything that is wrong with a lexicon file, in its order; empty where nothing is."""
-    return _read(Path(path))[1]
+    return read(path)[1]
 
 
-def _read(path: Path) -> tuple[Lexicon, list[Problem]]:
-    """A lexicon file and its problems. Raises BadLexicon where the file cannot be read at all."""
+def read(path: str | Path) -> tuple[Lexicon, list[Problem]]:
+    """A lexicon file, its good entries and its problems. Raises BadLexicon where the file cannot be read at all."""
+    text = _content(path)
+    if Path(path).suffix.lower() in pls.ENDINGS or text.lstrip().startswith("<"):
+        return _read_pls(text, str(path))
+    return _read_jsonl(text, str(path))
+
+
+def _content(path: str | Path) -> str:
+    """A text file. Raises BadLexicon."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BadLexicon(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise BadLexicon(f"{path}: not UTF-8 at byte {error.start}") from error
-    if path.suffix in (".pls", ".xml"):
-        return _read_pls(text, str(path))
-    return _read_jsonl(text, str(path))
+
+
+def read_change(path: str | Path) -> Increment | Lexicon:
+    """An increment, or a whole lexicon. Raises BadLexicon where it is neither, with the place."""
+    content = _content(path).strip()
+    if re.match(r'\{\s*"(base|digest|changed|removed)"', content):
+        try:
+            return Increment.from_json(content)
+        except BadLexicon as error:
+            raise BadLexicon(f"{path}: {error}") from error
+    return Lexicon.load(path)
 
 
 def _read_jsonl(text: str, name: str) -> tuple[Lexicon, list[Problem]]:
@@ -249,8 +271,12 @@ def _read_jsonl(text: str, name: str) -> tuple[Lexicon, list[Problem]]:
         except json.JSONDecodeError as error:
             problems.append(Problem(name, number, error.colno, f"not JSON: {error.msg}"))
             continue
-        if isinstance(item, dict) and isinstance(item.get("version"), int) and "grapheme" not in item:
-            version = item["version"]
+        except (ValueError, RecursionError):
+            problems.append(Problem(name, number, 1, "not JSON: a number too long or brackets too deep"))
+            continue
+        if isinstance(item, dict) and "version" in item and "grapheme" not in item:
+            version, wrong = _version(item["version"], line)
+            problems += [Problem(name, number, *wrong)] if wrong else []
             continue
         problem = _line_problem(item, line)
         if problem:
@@ -258,6 +284,13 @@ def _read_jsonl(text: str, name: str) -> tuple[Lexicon, list[Problem]]:
         else:
             entries[item["grapheme"]] = item["phoneme"]
     return Lexicon(entries, version), problems
+
+
+def _version(value: object, line: str) -> tuple[int, tuple[int, str] | None]:
+    """The version that a first line tells, or column and message of what is wrong with it."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value, None
+    return 0, (_value_column(line, "version"), "the version must be a whole number from 0")
 
 
 def _line_problem(item: object, line: str) -> tuple[int, str] | None:
@@ -285,44 +318,28 @@ def _value_column(line: str, key: str) -> int:
 
 
 def _read_pls(text: str, name: str) -> tuple[Lexicon, list[Problem]]:
-    """A PLS document. Document types are refused, since entities could expand without end."""
-    refused = re.search("<!(DOCTYPE|ENTITY)", text)
-    if refused:
-        line, column = _place(text, refused.start())
-        return Lexicon(), [Problem(name, line, column, "a document type is not allowed in a lexicon")]
+    """A PLS document."""
     try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        line, column = error.position
-        return Lexicon(), [Problem(name, line, column + 1, f"not XML: {error.msg.partition(':')[0]}")]
-    if root.tag not in (_PLS + "lexicon", "lexicon"):
-        return Lexicon(), [Problem(name, 1, 1, "the root of a PLS document is <lexicon>")]
+        document = pls.read(text)
+    except pls.Broken as error:
+        return Lexicon(), [Problem(name, error.line, error.column, str(error))]
     entries: dict[str, str] = {}
     problems: list[Problem] = []
-    space = _PLS if root.tag.startswith(_PLS) else ""
-    for lexeme in root.iter(space + "lexeme"):
-        phoneme = _pls_phoneme(lexeme, space, root.get("alphabet", ""))
-        for element in lexeme.iter(space + "grapheme"):
-            grapheme = (element.text or "").strip()
-            problem = _entry_problem(grapheme, phoneme)
+    for lexeme in document.lexemes:
+        said = lexeme.phoneme or pls.Place("", lexeme.line, lexeme.column)
+        if lexeme.alias and not lexeme.phoneme:
+            problems.append(Problem(name, said.line, said.column, "an <alias> is no reading; give a <phoneme>"))
+            continue
+        phoneme = said.text.strip()
+        if lexeme.alphabet == "ipa" and phoneme and phoneme[0] != "/":
+            phoneme = f"/{phoneme}/"
+        for grapheme in lexeme.graphemes or [pls.Place("", lexeme.line, lexeme.column)]:
+            problem = _entry_problem(grapheme.text.strip(), phoneme)
             if problem:
-                found = max(text.find(f">{phoneme if problem[1] >= 0 else grapheme}<"), 0) + 1
-                line, column = _place(text, found + max(problem[1], 0))
-                problems.append(Problem(name, line, column, problem[0]))
+                message, place = problem
+                at = grapheme if place < 0 else said
+                place -= phoneme[:1] == "/" and said.text[:1] != "/"
+                problems.append(Problem(name, at.line, at.column + max(place, 0), message))
             else:
-                entries[grapheme] = phoneme
-    return Lexicon(entries), problems
-
-
-def _pls_phoneme(lexeme: ElementTree.Element, space: str, alphabet: str) -> str:
-    """The reading of a lexeme; between slashes where the document says that it is IPA."""
-    element = lexeme.find(space + "phoneme")
-    written = (element.text or "").strip() if element is not None else ""
-    if element is not None and element.get("alphabet", alphabet) == "ipa" and written and written[0] != "/":
-        return f"/{written}/"
-    return written
-
-
-def _place(text: str, position: int) -> tuple[int, int]:
-    """Line and column of a character, both from one."""
-    return text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
+                entries[grapheme.text.strip()] = phoneme
+    return Lexicon(entries, document.version), problems

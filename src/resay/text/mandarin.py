@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from . import polyphones, tables
+from . import particles, polyphones, tables
 
 HAN = "〇\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
 """Chinese characters, for use in a character class."""
@@ -32,6 +32,10 @@ _FULL_ER = frozenset(
     "女儿 男儿 婴儿 幼儿 孤儿 少儿 胎儿 健儿 宠儿 混血儿 弃儿 患儿 "
     "小儿 孩儿 妻儿 侄儿 新生儿 早产儿 试管婴儿 鹿儿".split()
 )
+_WITH_DE = frozenset("不所获取赢应难既心总只必非自想")
+"""First characters of words such as 不得了 and 所得税, where 得 is no particle."""
+_FULL_IN_COMPOUNDS = {"东西": "xi1", "地方": "fang1"}
+"""Words whose second syllable is neutral, but not at the head of a longer one: 东西方, 地方法院."""
 _SURNAMES = {
     "单": "shan4", "解": "xie4", "区": "ou1", "仇": "qiu2", "查": "zha1", "曾": "zeng1", "任": "ren2", "盖": "ge3",
     "朴": "piao2",
@@ -149,6 +153,11 @@ class _Word:
     position: int
     written: str
 
+    def beside(self, distance: int) -> tuple[str, str]:
+        """The tagged word so many places further, or two empty strings."""
+        place = self.index + distance
+        return self.tagged[place] if 0 <= place < len(self.tagged) else ("", "")
+
 
 def _word_in_context(seen: _Word) -> tuple[list[str], str]:
     """Reading of a word before sandhi, and who decided it."""
@@ -157,6 +166,10 @@ def _word_in_context(seen: _Word) -> tuple[list[str], str]:
     ruled = _by_rule(seen)
     if ruled:
         return [ruled, *reading[1:]], "context"
+    tag = seen.tagged[seen.index][1]
+    last = particles.last_syllable(word, tag, seen.beside(-1), seen.beside(1), seen.beside(-2)) if len(word) > 1 else ""
+    if last:
+        return [*reading[:-1], last], "context"
     model = polyphones.model()
     source = "dictionary"
     for offset, character in enumerate(word):
@@ -176,24 +189,15 @@ def _word_in_context(seen: _Word) -> tuple[list[str], str]:
 def _by_rule(seen: _Word) -> str:
     """Reading of the first character where grammar decides it: 得 and 地 as particles, a surname; empty elsewhere."""
     word, tag = seen.tagged[seen.index]
-    before = seen.tagged[seen.index - 1] if seen.index else ("", "")
-    after = seen.tagged[seen.index + 1] if seen.index + 1 < len(seen.tagged) else ("", "")
-    if word == "得":
-        if (
-            before[1][:1] in ("v", "a")
-            and before[1] != "ad"
-            and before[0] != "不"
-            and after[1][:1] not in ("u", "m", "")
-        ):
-            return "de5"
-        if before[1][:1] in ("r", "d") and after[1][:1] in ("v", "p", "d") or before[0] in ("必", "总", "还", "都"):
-            return "dei3"
-    elif word == "地":
-        if len(before[0]) > 1 and before[1][:1] in tuple("abdzilv") and after[1][:1] in ("v", "d", "p", "a"):
-            return "de5"
-    elif word == "长" and after[0] == "得":
+    before, after = seen.beside(-1), seen.beside(1)
+    particle = particles.reading((word, tag), seen.beside(-2), before, after)
+    if particle:
+        return particle
+    if particles.is_got(word, before):
+        return "de5"
+    if word == "长" and after[0] == "得":
         return "zhang3"
-    elif word[0] in _SURNAMES and word not in phrases():
+    if word[0] in _SURNAMES and word not in phrases():
         titled = len(word) == 1 and after[0] in _TITLES
         if titled or tag == "nr" and 1 < len(word) < 4:
             return _SURNAMES[word[0]]
@@ -268,7 +272,11 @@ def word_reading(word: str) -> tuple[list[str], list[bool]]:
             listed.append(suffix)
     if word[-1] == "儿" and word not in _FULL_ER and reading[-1] == "er2":
         reading[-1], listed[-1] = "er5", True
-    if len(word) == 3 and word[1] in "不得" and reading[1] in ("bu4", "de2"):
+    if word[1:] == "得" and word not in table:
+        reading[1], listed[1] = "de5", True
+    if len(word) > 2 and word[:2] in _FULL_IN_COMPOUNDS:
+        reading[1], listed[1] = _FULL_IN_COMPOUNDS[word[:2]], True
+    if len(word) == 3 and word[1] in "不得" and word[0] not in _WITH_DE and reading[1] in ("bu4", "de2"):
         reading[1], listed[1] = reading[1][:-1] + "5", True
     return reading, listed
 
@@ -310,6 +318,8 @@ def _one_and_not(run: str, flat: list[str]) -> None:
         repeated = (
             before == following and before not in NUMERALS and run[position - 2 : position - 1] not in tuple("一不")
         )
+        # 冷得不得了 is no question, as 好不好 is.
+        repeated = repeated and run[position : position + 3] not in ("不得了", "不得不", "不得已")
         if before and repeated and flat[position][:-1] in ("yi", "bu"):
             flat[position] = flat[position][:-1] + "5"
         elif character == "不" and flat[position] in ("bu2", "bu4"):

@@ -260,6 +260,12 @@ def _plain(match: re.Match[str]) -> str:
 
 
 _RULES: tuple[Rule, ...] = (
+    (re.compile(r"(?<!\d)(?<!\d:)(?P<begin>\d{1,2}:[0-5]\d)\s?[-–—~]\s?(?=\d{1,2}:[0-5]\d)"),
+     lambda match: match["begin"] + "到"),
+    (
+        re.compile(r"(?P<high>\d{2,3})/(?P<low>\d{2,3})\s?mmHg"),
+        lambda match: f"{number(match['high'])}、{number(match['low'])}毫米汞柱",
+    ),
     (re.compile(r"(?i)(?:https?://|www\.)[\w./?=&%#~:+@-]*[\w/]|[\w.+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+|"
                 r"(?<![A-Za-z0-9.])(?:[a-z0-9-]+\.)+(?:com|org|net|edu|gov|io|ai|cn|co|jp|uk|info|app|dev)"
                 r"(?![a-z])(?:/[\w./-]*\w)?", re.ASCII), _address),
@@ -269,7 +275,8 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(r"(?<![\d.])(?<!\d,)(?P<year>\d{1,4})\s?年"), _year),
     (re.compile(r"(?<![\d.])(?<!\d,)(?P<month>0?[1-9]|1[0-2])\s?月(?:\s?(?P<day>0?[1-9]|[12]\d|3[01])"
                 r"\s?(?P<name>[日号])?(?![\d.]))?(?(day)(?(name)|(?!.)))"), _month_day),
-    (re.compile(r"(?<![\d.:])(?<!\d,)(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])"), _time),
+    (re.compile(r"(?<!\d[:,])(?<![\d.])(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])"),
+     _time),
     (re.compile(rf"(?<![\d.:])(?<!\d,)(?:{_NUM})(?:\s?:\s?(?:{_NUM}))+(?![\d:])"), _ratio),
     (re.compile(r"(?<![\d.])(?:00|\d[05])(?=后(?![\d天年月周日]))"), lambda match: digits(match.group())),
     (re.compile(rf"(?P<minus>[-−])?(?:(?P<sign>(?:US|A|C|HK|NT)?\$|(?:JP|CN)?¥|[€£₩₹])\s?(?P<amount>{_NUM})"
@@ -293,7 +300,8 @@ _RULES: tuple[Rule, ...] = (
                 r"0\d{2,3}[- ]\d{7,8}(?!\d)|"
                 r"(?<![\d.])[48]00[- ]\d{3,4}[- ]\d{3,4}(?!\d)|(?<![\d.])(?:\+\d{1,3}[- ])\d{2,4}(?:[- ]\d{3,4})"
                 r"{1,3}(?!\d)|"
-                r"(?<![\d.])(?:110|119|120|122|114|12306|12345|12315|10086|10010|10000|95\d{3})(?![\d.,]|年|人|元|"
+                r"(?<=[打拨电话线警救叫])(?:110|119|120|122|114)(?![\d.,/])|"
+                r"(?<![\d.])(?:12306|12345|12315|10086|10010|10000|95\d{3})(?![\d.,]|年|人|元|"
                 r"个|米|公里|平方|分|岁|万|亿|多|余|[A-Za-z%])"), _telephone),
     (re.compile(rf"(?<![\d.A-Za-z])(?P<first>{_NUM}){_TO}(?P<last>{_NUM})(?![\d.]|{_TO}\d)"), _range),
     (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,4}(?![\d.])"), _dotted),
@@ -309,6 +317,7 @@ _RULES: tuple[Rule, ...] = (
     (re.compile(_NUM), _plain),
 )  # fmt: skip
 _SIGNS: tuple[Rule, ...] = (
+    (re.compile(r"(?<=[A-Za-z])\+\+"), lambda match: "加加"),
     (re.compile("[" + "".join(_GREEK) + "]"), lambda match: _GREEK[match.group()]),
     (re.compile(r"#(?P<topic>[^#\s]+)#?"), lambda match: match["topic"]),
     (re.compile(r"(?<=[元里米次度斤克个吨人天块])\s?/\s?(?=[月年天日小人次分秒斤公平千吨个])"), lambda match: "每"),

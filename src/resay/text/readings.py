@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import BadText
 from . import english, mandarin, phonemes, pinyin
 from .notation import Pronunciation
 from .traced import Traced
@@ -59,8 +58,10 @@ class Token:
     shown: str = ""
 
 
-def pinyin_tokens(text: str) -> list[Token]:
-    """Words and pauses of a text that `PINYIN` matches. Raises BadText for what is no syllable."""
+def pinyin_tokens(text: str) -> list[Token] | None:
+    """Words and pauses of a text that is nothing but syllables; None for other text, such as mp3."""
+    if not PINYIN.fullmatch(text):
+        return None
     found: list[Token] = []
     for match in re.finditer(r"[a-zê:]+[1-5]|[,.!?;]", text):
         if match.group() in phonemes.PUNCTUATION:
@@ -68,8 +69,8 @@ def pinyin_tokens(text: str) -> list[Token]:
             continue
         try:
             reading = pinyin.syllable(match.group())
-        except pinyin.UnknownSyllable as unknown:
-            raise BadText(f"no Mandarin syllable: {match.group()}") from unknown
+        except pinyin.UnknownSyllable:
+            return None
         found.append(Token(match.start(), match.end(), "zh", (reading,), "spelling", pinyin.symbols(reading)))
     return found
 

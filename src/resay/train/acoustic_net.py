@@ -1,8 +1,8 @@
 """The acoustic model: phonemes, plan and profile to mel.
 
-A text encoder with a prior, a posterior encoder on the true mel, a coupling flow between the two (VITS, Kim et al. 2021),
-and a mel decoder with postnet. The decoder also reads the text directly: the latent carries only what text, plan and
-profile leave open, and with the latent left out the network is a feed-forward model, the baseline the latent must beat.
+A text encoder with a prior, a posterior encoder on the true mel, a coupling flow between the two (VITS, Kim et al.
+2021), and a mel decoder with postnet. The decoder also reads the text directly: the latent carries only what text, plan
+and profile leave open, and with the latent left out the network is a feed-forward model, the baseline it must beat.
 
 Posterior, flow and decoder step over pairs of frames: half the work, twice the reach, and mel frames 12.5 ms apart
 have little to say that their neighbour has not.
@@ -87,7 +87,7 @@ class TextEncoder(nn.Module):
 
 
 class DurationPredictor(nn.Module):
-    """Log duration of every phoneme (B, P, C) -> (B, P): two convolutions of 256 channels (FastSpeech, Ren et al. 2019).
+    """Log duration of every phoneme, (B, P, C) -> (B, P): two convolutions (FastSpeech, Ren et al. 2019).
 
     Auxiliary: the prosody language model decides durations; this one keeps the encoder aware of time and stands in for
     alignment where nothing else is known.
@@ -117,7 +117,8 @@ class WaveNet(nn.Module):
         super().__init__()
         self.enter = nn.Linear(entering, width)
         self.gates = nn.ModuleList(
-            nn.Conv2d(width, 2 * width, (1, 3), padding=(0, 2**layer), dilation=(1, 2**layer)) for layer in range(layers)
+            nn.Conv2d(width, 2 * width, (1, 3), padding=(0, 2**layer), dilation=(1, 2**layer))
+            for layer in range(layers)
         )
         self.steer = nn.Linear(condition, 2 * width * layers)
         self.skips = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(layers))
@@ -229,9 +230,7 @@ class AcousticNet(nn.Module):
         return mean, deviation.clamp(-4.0, 2.0)
 
 
-def _latent(
-    net: AcousticNet, mel: Tensor, x: Tensor, condition: Tensor, pairs: Tensor
-) -> tuple[Tensor, Tensor]:
+def _latent(net: AcousticNet, mel: Tensor, x: Tensor, condition: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
     """A posterior sample (B, H, Z) and its divergence from the prior (B, H, Z)."""
     paired = mel.reshape(mel.shape[0], mel.shape[1] // 2, -1)
     mean_q, deviation_q = net.posterior(paired, condition, pairs).float().chunk(2, dim=-1)

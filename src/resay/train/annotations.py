@@ -110,20 +110,32 @@ def write_durations(cache: Path, found: dict[str, list[int]]) -> None:
     _write_lines(cache / "durations.jsonl", found)
 
 
-def align(average_mel: np.ndarray, mel: np.ndarray) -> tuple[np.ndarray, float]:
-    """Durations (P,) of one clip from the mel each phoneme has on average (P, M) and its scaled mel (T, M).
+def align(average_mels: list[np.ndarray], mels: list[np.ndarray], rounds: int = 2) -> list[tuple[np.ndarray, float]]:
+    """Durations (P,) of each clip from the mel its phonemes have on average (P, M) and its own scaled mel (T, M).
 
-    The score is the log likelihood under a unit Gaussian around the average (Grad-TTS, Popov et al. 2021). Also returns
-    the mean squared distance on the path, the lower the better the transcript fits.
+    The score is the log likelihood under a unit Gaussian around the average (Grad-TTS, Popov et al. 2021). After each
+    round but the last, the mean difference on the path is taken off every band: microphones and rooms change the
+    spectrum by about that much. With each goes the mean squared distance on its path: the lower, the better it fits.
     """
-    # |a - b|² = |a|² - 2ab + |b|²; |b|² is the same for every phoneme of a frame, yet kept: the distance is reported.
-    distance = (average_mel**2).sum(axis=1)[:, None] - 2 * average_mel @ mel.T + (mel**2).sum(axis=1)[None, :]
-    counts = np.array([len(average_mel)]), np.array([len(mel)])
-    found = monotonic_search(-0.5 * distance[None], *counts)[0]
-    owner = np.repeat(np.arange(len(found)), found)
-    return found, float(distance[owner, np.arange(len(mel))].mean() / mel.shape[1])
+    counts, lengths = (np.array([len(part) for part in parts]) for parts in (average_mels, mels))
+    channels = [np.zeros(mel.shape[1], np.float32) for mel in mels]
+    for _ in range(rounds):
+        score = np.zeros((len(mels), counts.max(), lengths.max()), np.float32)
+        adapted = [mel - channel for mel, channel in zip(mels, channels, strict=True)]
+        for row, (average, mel) in enumerate(zip(average_mels, adapted, strict=True)):
+            # |a - b|² = |a|² - 2ab + |b|², and |b|² is the same for every phoneme of a frame.
+            score[row, : len(average), : len(mel)] = average @ mel.T - 0.5 * (average**2).sum(axis=1)[:, None]
+        found = monotonic_search(score, counts, lengths)
+        owners = [np.repeat(np.arange(count), row[:count]) for row, count in zip(found, counts, strict=True)]
+        away = [mel - average[owner] for mel, average, owner in zip(adapted, average_mels, owners, strict=True)]
+        channels = [channel + part.mean(axis=0) for channel, part in zip(channels, away, strict=True)]
+    return [(row[:count], float((part**2).mean())) for row, count, part in zip(found, counts, away, strict=True)]
 
 
 def fits(clip: Clip, symbols: list[str]) -> bool:
     """Whether a clip can be aligned at all: neither shorter than its phonemes nor absurdly slow."""
-    return bool(symbols) and len(symbols) + 2 <= clip.frames <= 60 * len(symbols) and all(s in phonemes.INDEX for s in symbols)
+    return (
+        bool(symbols)
+        and len(symbols) + 2 <= clip.frames <= 60 * len(symbols)
+        and all(s in phonemes.INDEX for s in symbols)
+    )

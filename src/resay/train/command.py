@@ -1,11 +1,11 @@
 """`resay train …`: from recordings to the folder of weights that ships. Every stage can be stopped and resumed.
 
-    resay train features CORPUS        read the recordings once
-    resay train reference              timbre encoder           → resay train profiles
-    resay train vocoder                mel and pitch to samples
-    resay train acoustic               first on exact durations → resay train align → then on everything
-    resay train prosody                language model of durations, pitch and energy
-    resay train export MODELS          graphs, model.json, default voices
+resay train features CORPUS        read the recordings once
+resay train reference              timbre encoder           → resay train profiles
+resay train vocoder                mel and pitch to samples
+resay train acoustic               first on exact durations → resay train align → then on everything
+resay train prosody                language model of durations, pitch and energy
+resay train export MODELS          graphs, model.json, default voices
 """
 
 from __future__ import annotations
@@ -25,13 +25,26 @@ from .. import reference
 from ..onnx_graph import OnnxGraph
 from ..prosody import Codes
 from . import (
-    acoustic_net, acoustic_stage, annotations, export, loop, prosody_net, prosody_stage, recordings, reference_net,
-    reference_stage, release, vocoder_net, vocoder_stage,
+    acoustic_net,
+    acoustic_stage,
+    annotations,
+    export,
+    loop,
+    prosody_net,
+    prosody_stage,
+    recordings,
+    reference_net,
+    reference_stage,
+    release,
+    vocoder_net,
+    vocoder_stage,
 )
 
 app = typer.Typer(
     help="Train the networks. Needs the extra `train`.",
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 Cache = Annotated[Path, typer.Option(help="Where features and annotations are kept.")]
@@ -82,8 +95,15 @@ def features(
 
 @app.command("reference")
 def train_reference(
-    cache: Cache = CACHE, runs: Runs = RUNS, minutes: Minutes = 15.0, steps: Steps = None, threads: Threads = 2,
-    seed: Seed = 0, device: Device = "cpu", resume: Resume = False, learning_rate: Rate = 1e-3,
+    cache: Cache = CACHE,
+    runs: Runs = RUNS,
+    minutes: Minutes = 15.0,
+    steps: Steps = None,
+    threads: Threads = 2,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    resume: Resume = False,
+    learning_rate: Rate = 1e-3,
 ) -> None:
     """The timbre encoder."""
     data = recordings.Recordings(cache)
@@ -91,11 +111,21 @@ def train_reference(
     shape = reference_net.ReferenceShape()
     net = reference_net.ReferenceTraining(shape, len(people))
     options = loop.Options(
-        runs / "reference", minutes, steps, learning_rate, threads=threads, seed=seed, device=device, resume=resume,
+        runs / "reference",
+        minutes,
+        steps,
+        learning_rate,
+        threads=threads,
+        seed=seed,
+        device=device,
+        resume=resume,
         weights={"speaker": 0.2},
     )
     loop.train(
-        net, reference_stage.batches(data, seed), reference_net.losses, options,
+        net,
+        reference_stage.batches(data, seed),
+        reference_net.losses,
+        options,
         lambda average, step: reference_stage.retrieval(average.encoder, data),
     )
     _record(options, "reference", [clip for clips in people.values() for clip in clips], shape)
@@ -103,7 +133,8 @@ def train_reference(
 
 @app.command()
 def profiles(
-    cache: Cache = CACHE, runs: Runs = RUNS,
+    cache: Cache = CACHE,
+    runs: Runs = RUNS,
     models: Annotated[Path, typer.Option(help="Where the exported encoder goes.")] = CACHE,
 ) -> None:
     """Export the timbre encoder and listen with it to every clip."""
@@ -117,8 +148,16 @@ def profiles(
 
 @app.command("vocoder")
 def train_vocoder(
-    cache: Cache = CACHE, runs: Runs = RUNS, minutes: Minutes = 60.0, steps: Steps = None, threads: Threads = 2,
-    seed: Seed = 0, device: Device = "cpu", resume: Resume = False, learning_rate: Rate = 1e-3, init: Init = None,
+    cache: Cache = CACHE,
+    runs: Runs = RUNS,
+    minutes: Minutes = 60.0,
+    steps: Steps = None,
+    threads: Threads = 2,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    resume: Resume = False,
+    learning_rate: Rate = 1e-3,
+    init: Init = None,
 ) -> None:
     """The vocoder."""
     data = recordings.Recordings(cache)
@@ -154,9 +193,19 @@ class _Aligned:
 
 @app.command("acoustic")
 def train_acoustic(
-    cache: Cache = CACHE, runs: Runs = RUNS, minutes: Minutes = 60.0, steps: Steps = None, threads: Threads = 2,
-    seed: Seed = 0, device: Device = "cpu", resume: Resume = False, learning_rate: Rate = 1e-3, init: Init = None,
-    real: Annotated[float, typer.Option(help="Share of the real speech in every epoch; 0: exact durations only.")] = 1.0,
+    cache: Cache = CACHE,
+    runs: Runs = RUNS,
+    minutes: Minutes = 60.0,
+    steps: Steps = None,
+    threads: Threads = 2,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    resume: Resume = False,
+    learning_rate: Rate = 1e-3,
+    init: Init = None,
+    real: Annotated[
+        float, typer.Option(help="Share of the real speech in every epoch; 0: exact durations only.")
+    ] = 1.0,
     latent: Annotated[float, typer.Option(help="Share of rows with latent; 0 leaves posterior and flow alone.")] = 0.0,
     frames: Annotated[int, typer.Option(help="Padded frames in a batch.")] = 6000,
 ) -> None:
@@ -167,12 +216,21 @@ def train_acoustic(
     if init:
         export.restore(net, init / "acoustic_encoder.onnx", init / "acoustic_decoder.onnx")
     options = loop.Options(
-        runs / "acoustic", minutes, steps, learning_rate, threads=threads, seed=seed, device=device, resume=resume,
+        runs / "acoustic",
+        minutes,
+        steps,
+        learning_rate,
+        threads=threads,
+        seed=seed,
+        device=device,
+        resume=resume,
         weights={"divergence": 0.3, "average": 0.5, "duration": 0.5, "voicing": 0.3, "coarse": 0.5},
     )
     loop.train(
-        net, acoustic_stage.batches(aligned.collator, aligned.rows, seed, frames, real),
-        lambda inner, batch: acoustic_net.losses(inner, batch, latent), options,
+        net,
+        acoustic_stage.batches(aligned.collator, aligned.rows, seed, frames, real),
+        lambda inner, batch: acoustic_net.losses(inner, batch, latent),
+        options,
         acoustic_stage.Check(aligned.collator, aligned.held_out, latent, options.out),
     )
     _record(options, "acoustic", [row.clip for row in aligned.rows], shape)
@@ -190,12 +248,23 @@ def align(cache: Cache = CACHE, runs: Runs = RUNS) -> None:
 
 @app.command("prosody")
 def train_prosody(
-    cache: Cache = CACHE, runs: Runs = RUNS, minutes: Minutes = 30.0, steps: Steps = None, threads: Threads = 2,
-    seed: Seed = 0, device: Device = "cpu", resume: Resume = False, learning_rate: Rate = 1e-3, init: Init = None,
+    cache: Cache = CACHE,
+    runs: Runs = RUNS,
+    minutes: Minutes = 30.0,
+    steps: Steps = None,
+    threads: Threads = 2,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    resume: Resume = False,
+    learning_rate: Rate = 1e-3,
+    init: Init = None,
+    synthetic: Annotated[int, typer.Option(help="How often synthetic clips stand in an epoch.")] = 4,
 ) -> None:
     """The prosody language model."""
     aligned = _Aligned.open(cache)
-    plans = [prosody_stage.measured(aligned.collator, row) for row in aligned.rows]
+    # Synthetic clips come with exact durations and steady delivery: they stand several times in every epoch.
+    rows = [row for row in aligned.rows for _ in range(synthetic if row.clip.set == "synthetic" else 1)]
+    plans = [prosody_stage.measured(aligned.collator, row) for row in rows]
     held_out = [prosody_stage.measured(aligned.collator, row) for row in aligned.held_out]
     shape = prosody_net.ProsodyShape()
     options = loop.Options(
@@ -203,15 +272,20 @@ def train_prosody(
     )
     net = prosody_net.ProsodyNet(shape)
     if init:
-        names = ("prosody_text", "prosody_steps", "prosody_heads")
-        export.restore(net, *(init / f"{name}.onnx" for name in names))
+        export.restore(net, *(init / f"{name}.onnx" for name in release.PROSODY_GRAPHS))
         codes = release.read_codes(init / "model.json")
+    elif resume and (options.out / "codes.json").exists():
+        codes = release.read_codes(options.out / "codes.json")
     else:
         codes = prosody_stage.codes(plans, shape, seed)
     release.write_codes(options.out / "codes.json", codes)
     check = prosody_stage.Check(aligned.collator, aligned.held_out, held_out, codes)
     loop.train(
-        net, prosody_stage.batches(aligned.collator, aligned.rows, plans, codes, seed), prosody_net.losses, options, check
+        net,
+        prosody_stage.batches(aligned.collator, rows, plans, codes, seed),
+        prosody_net.losses,
+        options,
+        check,
     )
     _record(options, "prosody", [row.clip for row in aligned.rows], shape)
 
@@ -226,7 +300,8 @@ def _load(net: torch.nn.Module, folder: Path, prefix: str = "") -> torch.nn.Modu
 @app.command("export")
 def export_all(
     models: Annotated[Path, typer.Argument(help="Folder for the graphs.")],
-    cache: Cache = CACHE, runs: Runs = RUNS,
+    cache: Cache = CACHE,
+    runs: Runs = RUNS,
     latent_strength: Annotated[float, typer.Option(help="Of the latent when speaking; 0 is feed-forward.")] = 0.0,
     clip: Annotated[Path | None, typer.Option(help="Speak the clip that the demo clones to this file.")] = None,
 ) -> None:

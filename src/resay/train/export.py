@@ -58,7 +58,9 @@ class _AcousticDecoder(nn.Module):
         return mel, voicing
 
 
-def _export(module: nn.Module, example: dict[str, Tensor], outputs: list[str], dynamic: dict[str, dict[int, str]]) -> onnx.ModelProto:
+def _export(
+    module: nn.Module, example: dict[str, Tensor], outputs: list[str], dynamic: dict[str, dict[int, str]]
+) -> onnx.ModelProto:
     buffer = io.BytesIO()
     module = module.eval().float()
     torch.onnx.export(
@@ -76,7 +78,7 @@ def _export(module: nn.Module, example: dict[str, Tensor], outputs: list[str], d
 
 
 def shrink(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
-    """Store large 32-bit parameters in 16 or 8 bits; nodes in the graph make them 32-bit again, once, when it is loaded.
+    """Store large 32-bit parameters in 16 or 8 bits; nodes in the graph make them 32-bit again, once, at loading.
 
     Eight bits are symmetric with a scale for every row: of a linear layer's weight (out, in) one for each output.
     Arithmetic stays 32-bit, so only the parameters are rounded, never what flows through the network.
@@ -172,7 +174,10 @@ def export_prosody(net: ProsodyNet, folder: Path) -> None:
         "before": torch.zeros(1, 1, 3, dtype=torch.long),
         "cache": torch.zeros(shape.layers, 2, 1, shape.heads, 5, shape.width // shape.heads),
     }
-    axes = {name: {1: "steps"} for name in ("text", "before", "hidden")} | {"cache": {4: "kept"}, "longer": {4: "longer"}}
+    axes = {name: {1: "steps"} for name in ("text", "before", "hidden")} | {
+        "cache": {4: "kept"},
+        "longer": {4: "longer"},
+    }
     _write(_export(net.steps, steps, ["hidden", "longer"], axes), folder / "prosody_steps.onnx", asdict(shape), 8)
     token = torch.zeros(1, 1, dtype=torch.long)
     heads = {"hidden": torch.zeros(1, 1, shape.width), "duration": token, "pitch": token}

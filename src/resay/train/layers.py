@@ -32,8 +32,14 @@ class Block(nn.Module):
     """ConvNeXt block (Liu et al. 2022) over time, optionally steered by a condition (B, D) through scale and shift."""
 
     def __init__(
-        self, channels: int, kernel: int = 7, expansion: int = 3, condition: int = 0, dilation: int = 1,
-        dropout: float = 0.0, depth: int = 8,
+        self,
+        channels: int,
+        kernel: int = 7,
+        expansion: int = 3,
+        condition: int = 0,
+        dilation: int = 1,
+        dropout: float = 0.0,
+        depth: int = 8,
     ) -> None:
         super().__init__()
         self.depthwise = Depthwise(channels, kernel, dilation)

@@ -1,4 +1,4 @@
-"""The prosody language model: a small GPT over phonemes that says duration, pitch and energy of each, one after another.
+"""The prosody language model: a small GPT over phonemes that says duration, pitch and energy of each in turn.
 
 Letters in shapes: B batch, P phonemes, C channels, L steps taken at once, K steps kept in the cache, H heads.
 """
@@ -32,7 +32,7 @@ class ProsodyShape:
 
 
 class ProsodyText(nn.Module):
-    """What is to be said, and by whom: phonemes (B, P), timbre (B, 192), style (B, 16) -> (B, P, C), looking both ways."""
+    """What is said, and by whom: phonemes (B, P), timbre (B, 192), style (B, 16) -> (B, P, C), looking both ways."""
 
     def __init__(self, shape: ProsodyShape) -> None:
         super().__init__()
@@ -93,7 +93,9 @@ class Layer(nn.Module):
         query, key = rotate(query, past), rotate(key, past)
         kept = torch.cat([kept.to(key.dtype), torch.stack([key, value])], dim=3)
         score = query @ kept[0].transpose(2, 3) * (width // self.heads) ** -0.5
-        ahead = torch.arange(past + steps, device=x.device)[None, :] > torch.arange(steps, device=x.device)[:, None] + past
+        ahead = (
+            torch.arange(past + steps, device=x.device)[None, :] > torch.arange(steps, device=x.device)[:, None] + past
+        )
         score = score.float().masked_fill(ahead, -1e9)
         out = (torch.softmax(score, dim=-1).to(value.dtype) @ kept[1]).transpose(1, 2).reshape(batch, steps, width)
         x = x + self.join(out)
@@ -101,7 +103,7 @@ class Layer(nn.Module):
 
 
 class ProsodySteps(nn.Module):
-    """The autoregressive part: text of these steps (B, L, C), tokens of the steps before (B, L, 3), cache -> hidden, cache.
+    """The autoregressive part: text of steps (B, L, C), tokens of the steps before (B, L, 3), cache -> hidden, cache.
 
     The cache is (layers, 2, B, H, K, C / H). Token 0 of the first step means that nothing came before.
     """
@@ -131,8 +133,12 @@ class ProsodyHeads(nn.Module):
         self.chosen_duration = nn.Embedding(shape.durations, shape.width)
         self.chosen_pitch = nn.Embedding(shape.pitches, shape.width)
         self.duration = nn.Linear(shape.width, shape.durations)
-        self.pitch = nn.Sequential(nn.Linear(shape.width, shape.width), nn.GELU(), nn.Linear(shape.width, shape.pitches))
-        self.energy = nn.Sequential(nn.Linear(shape.width, shape.width), nn.GELU(), nn.Linear(shape.width, shape.energies))
+        self.pitch = nn.Sequential(
+            nn.Linear(shape.width, shape.width), nn.GELU(), nn.Linear(shape.width, shape.pitches)
+        )
+        self.energy = nn.Sequential(
+            nn.Linear(shape.width, shape.width), nn.GELU(), nn.Linear(shape.width, shape.energies)
+        )
 
     def forward(self, hidden: Tensor, duration: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         with_duration = hidden + self.chosen_duration(duration)

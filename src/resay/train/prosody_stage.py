@@ -66,7 +66,11 @@ def codes(plans: list[tuple[Plan, np.ndarray]], shape: ProsodyShape, seed: int =
 
 
 def batches(
-    collator: Collator, rows: list[Example], plans: list[tuple[Plan, np.ndarray]], code: Codes, seed: int,
+    collator: Collator,
+    rows: list[Example],
+    plans: list[tuple[Plan, np.ndarray]],
+    code: Codes,
+    seed: int,
     budget: int = 4000,
 ) -> Iterator[Batch]:
     """Endless epochs of batches of at most `budget` padded phonemes."""

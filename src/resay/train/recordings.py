@@ -24,6 +24,9 @@ from ..errors import BadAudio, BadFile
 
 SOUND_FILES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 TEACHER_UNIT = 2  # mel frames in one duration unit of the synthetic speech (600 samples)
+TEACHER_LAG = 6
+"""Mel frames by which the teacher's durations lag behind its sound: each phoneme is heard three units before its turn.
+The teacher's own time stamps take three units off the first duration for it."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +156,11 @@ def _teacher_pitch(curve: np.ndarray, count: int) -> np.ndarray:
 
 
 def _fit(clip: Clip, count: int) -> Clip:
-    """Take up the frame or two by which coded sound and teacher durations differ in the last silence."""
+    """Move the teacher's durations to where its sound is, and give what the coded sound has more or less to the end."""
     if clip.durations is None:
         return clip
     durations = list(clip.durations)
+    durations[0] -= min(TEACHER_LAG, durations[0] - 1)
     durations[-1] += count - sum(durations)
     position = len(durations) - 1
     while durations[position] < 1 and position > 0:
@@ -281,5 +285,3 @@ def batches_by_length(lengths: np.ndarray, budget: int, random: np.random.Genera
         groups.append(current)
     for group in random.permutation(len(groups)):
         yield np.array(groups[group])
-
-

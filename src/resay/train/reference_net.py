@@ -83,7 +83,7 @@ class ReferenceTraining(nn.Module):
 
 
 def losses(net: ReferenceTraining, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Speaker classification, and crops of one speaker nearer to each other than to the rest of the batch (GE2E-like)."""
+    """Speaker classification, and crops of one speaker nearer to each other than to the rest of the batch."""
     timbre = net.encoder(batch["mel"], batch["mask"])
     with torch.autocast(timbre.device.type, enabled=False):
         likeness = 15.0 * timbre @ timbre.T

@@ -34,8 +34,10 @@ def degrade(mel: np.ndarray, random: np.random.Generator) -> np.ndarray:
         points = random.normal(0.0, 0.35, 5)
         mel = mel + np.interp(np.arange(bands), np.linspace(0, bands - 1, 5), points)
     if random.random() < 0.5:
-        floor = mel.max() - random.uniform(3.5, 8.0) + np.interp(
-            np.arange(bands), np.linspace(0, bands - 1, 3), random.normal(0.0, 0.7, 3)
+        floor = (
+            mel.max()
+            - random.uniform(3.5, 8.0)
+            + np.interp(np.arange(bands), np.linspace(0, bands - 1, 3), random.normal(0.0, 0.7, 3))
         )
         mel = np.logaddexp(mel, floor + random.normal(0.0, 0.3, mel.shape))
     if random.random() < 0.3:

@@ -27,6 +27,9 @@ DEFAULT_VOICES = {
 CLIP_BLEND = ("af_bella:1", "zf_xiaoxiao:1")
 """Synthetic speakers whose mean speaks the clip of the demo: a voice that no other file holds."""
 CLIP_TEXT = "Hello, this is a voice that does not exist. Please lend it your words, and I will say them again."
+CURVES_INTRODUCTION = """Written by `resay train curves` from what `model.json` records of the weights that ship.
+How to train: `runs/speedrun.sh`. Losses without a prefix are means over the training batches since the row before."""
+PROSODY_GRAPHS = ("prosody_text", "prosody_steps", "prosody_heads")
 SHIPPED = synthesis.SHIPPED
 LICENCE = "Weights: Apache-2.0. Trained on the recordings that NOTICE lists, under the licences named there."
 
@@ -46,7 +49,12 @@ def write_voices(recordings: Recordings, profiles: Profiles, folder: Path) -> No
     for name, (language, gender, speaker, description) in DEFAULT_VOICES.items():
         profile = voice_profile(recordings, profiles, speaker)
         voice = Voice(
-            name, language, profile, consent.embedded(name), gender, description,
+            name,
+            language,
+            profile,
+            consent.embedded(name),
+            gender,
+            description,
             source=f"synthetic speech by Kokoro-82M v1.0 (Apache-2.0), {speaker.split(':')[0]}",
         )
         voice.save(folder / f"{name}.voice")
@@ -80,16 +88,15 @@ def write_curves(models: Path, path: Path) -> None:
     training = json.loads((models / "model.json").read_text(encoding="utf-8"))["training"]
     parts = [
         "# Training",
-        "Written by `resay train curves`, from what `model.json` records of the weights that ship. How to train: "
-        "`runs/speedrun.sh`. Losses without a prefix are means over the training batches since the row before.",
+        CURVES_INTRODUCTION,
     ]
     for stage, record in training.items():
         hours = ", ".join(f"{name} {value:g}" for name, value in record["hours"].items())
         options = record["options"]
         parts += [
             f"## {stage.capitalize()}",
-            f"Hours of speech at hand: {hours}. Licences: {'; '.join(record['licences'])}. Seed {options['seed']}, "
-            f"learning rate {options['learning_rate']:g}, {options['threads']} thread(s), torch {record['torch']}.",
+            f"Hours of speech at hand: {hours}. Licences: {'; '.join(record['licences'])}.",
+            f"Seed {options['seed']}, learning rate {options['learning_rate']:g}, torch {record['torch']}.",
         ]
         names = [name for name in record["curve"][-1] if name != "gradient"]
         rows = ["| " + " | ".join(names) + " |", "|" + "-|" * len(names)]

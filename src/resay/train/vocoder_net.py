@@ -23,7 +23,7 @@ class VocoderShape:
 
 
 class VocoderNet(nn.Module):
-    """Features (B, T, M + 2) -> complex filter of the pulses (real, imaginary) and gain of the noise, each (B, T, F)."""
+    """Features (B, T, M + 2) -> filter of the pulses (real, imaginary) and gain of the noise, each (B, T, F)."""
 
     def __init__(self, shape: VocoderShape) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ RESOLUTIONS = (256, 512, 1024, 2048)
 
 
 def spectral_loss(said: Tensor, meant: Tensor) -> dict[str, Tensor]:
-    """Multi-resolution STFT loss (Yamamoto et al. 2020): spectral convergence and log magnitude, and log mel distance."""
+    """Spectral convergence and log magnitude at several resolutions (Yamamoto et al. 2020), and log mel distance."""
     convergence, logarithmic = said.new_zeros(()), said.new_zeros(())
     for size in RESOLUTIONS:
         window = torch.hann_window(size, device=said.device)
