@@ -1,12 +1,13 @@
 # make demo   install and speak          make test    install and test
 # make setup  install only               make check   everything that CI runs
+# make studio install and open the page
 PYTHON ?= python3
 TORCH ?= torch
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check train-setup clean
+.PHONY: setup demo test lint check studio train-setup clean
 
 setup: $(VENV)/.resay
 
@@ -22,6 +23,9 @@ lint: $(VENV)/.resay-dev
 	$(BIN)/mypy
 
 check: test lint
+
+studio: $(VENV)/.resay-studio
+	$(BIN)/resay studio
 
 # TORCH=torch==2.13.0 or another exact version where the newest wheel is not the one wanted
 train-setup: $(VENV)/.resay-train
@@ -40,6 +44,10 @@ $(VENV)/.resay: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.resay-dev: pyproject.toml | $(VENV)/bin/python
 	$(PIP) -e ".[dev,evaluate,studio]"
+	@touch $@ $(VENV)/.resay
+
+$(VENV)/.resay-studio: pyproject.toml | $(VENV)/bin/python
+	$(PIP) -e ".[studio]"
 	@touch $@ $(VENV)/.resay
 
 $(VENV)/.resay-train: pyproject.toml | $(VENV)/bin/python

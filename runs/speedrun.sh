@@ -25,16 +25,18 @@ $resay train profiles
 # Sound from mel: independent of all that follows.
 $resay train vocoder --minutes "$(minutes 45)" "${common[@]}"
 
-# Words first, on synthetic speech whose durations are exact; then the real speech, aligned with what was learnt;
-# the latent last, when there is something for it to refine.
+# Words first, on synthetic speech whose durations are exact; then the real speech, aligned with what was learnt, and
+# aligned again; the latent last, when there is something for it to refine.
 $resay train acoustic --real 0 --minutes "$(minutes 20)" "${common[@]}"
 $resay train align
-$resay train acoustic --real 0.5 --minutes "$(minutes 60)" "${common[@]}"
-$resay train acoustic --real 0.5 --latent 0.5 --minutes "$(minutes 90)" "${common[@]}"
+$resay train acoustic --real 0.5 --minutes "$(minutes 40)" "${common[@]}"
+$resay train align
+$resay train acoustic --real 0.5 --minutes "$(minutes 80)" "${common[@]}"
+$resay train acoustic --real 0.5 --latent 0.5 --minutes "$(minutes 100)" "${common[@]}"
 
 # How to say it, learnt from how the aligned speech was said.
 $resay train align
 $resay train prosody --minutes "$(minutes 25)" "${common[@]}"
 
 $resay train export "$models"
-$resay speak --model "$models" --voice lan "从头到尾，一步一步，现在它会说话了。" -o outputs/speedrun.wav
+$resay speak --models "$models" --voice lan "从头到尾，一步一步，现在它会说话了。" -o outputs/speedrun.wav

@@ -126,6 +126,9 @@ def test_acoustic_export_agrees(tmp_path: Path, bits: int, tolerance: float) -> 
     missing = export.restore(fresh, tmp_path / "acoustic_encoder.onnx", tmp_path / "acoustic_decoder.onnx")
     assert missing
     assert all(name.startswith("posterior.") for name in missing)
+    export.save_posterior(net, tmp_path / "posterior.safetensors")
+    export.restore_posterior(fresh, tmp_path / "posterior.safetensors")
+    torch.testing.assert_close(fresh.posterior.enter.weight, net.posterior.enter.weight, atol=1e-3, rtol=1e-3)
 
 
 def test_the_flow_is_invertible() -> None:

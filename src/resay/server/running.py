@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import signal
 from collections.abc import Callable
 
@@ -37,7 +36,6 @@ def require_keys(host: str, has_keys: bool) -> None:
 
 def run(app: ASGIApp, host: str, port: int, started: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is being said and return. Raises BadOption for a taken port."""
-    logging.getLogger("uvicorn.error").addFilter(_without_secrets)
     settings = uvicorn.Config(
         app,
         host=host,
@@ -74,7 +72,3 @@ class _Announced(uvicorn.Server):
         await super().startup(sockets)  # type: ignore[arg-type]
         if self.started:
             self._announce()
-
-
-def _without_secrets(record: logging.LogRecord) -> bool:
-    return "authorization" not in record.getMessage().lower()

@@ -23,6 +23,9 @@ from ..audio import FORMAT
 from ..text import phonemes
 from .layers import Block, masked_mean
 
+LATENT_PARTS = ("posterior.", "flow.", "prior.", "enter_latent.")
+"""Parameters that the feed-forward path does without."""
+
 
 @dataclass(frozen=True)
 class AcousticShape:

@@ -179,7 +179,7 @@ def _guides(recordings: Recordings, profiles: annotations.Profiles) -> np.ndarra
 
 
 def _average_mels(net: AcousticNet, ids: list[np.ndarray], timbre: np.ndarray) -> list[np.ndarray]:
-    """The mel each phoneme has on average (P, M), for several clips at once, as cleanly recorded in an ordinary style."""
+    """The mel each phoneme has on average (P, M), of several clips at once, recorded cleanly, in an ordinary style."""
     counts = [len(row) for row in ids]
     padded = np.stack([np.pad(row, (0, max(counts) - count)) for row, count in zip(ids, counts, strict=True)])
     mask = np.arange(max(counts))[None] < np.array(counts)[:, None]

@@ -208,6 +208,7 @@ def train_acoustic(
     ] = 1.0,
     latent: Annotated[float, typer.Option(help="Share of rows with latent; 0 leaves posterior and flow alone.")] = 0.0,
     frames: Annotated[int, typer.Option(help="Padded frames in a batch.")] = 6000,
+    latent_only: Annotated[bool, typer.Option(help="Leave the feed-forward path as it is.")] = False,
 ) -> None:
     """The acoustic model."""
     aligned = _Aligned.open(cache, synthetic_only=real == 0)
@@ -215,6 +216,10 @@ def train_acoustic(
     net = acoustic_net.AcousticNet(shape)
     if init:
         export.restore(net, init / "acoustic_encoder.onnx", init / "acoustic_decoder.onnx")
+        export.restore_posterior(net, export.POSTERIOR)
+    if latent_only:
+        for name, parameter in net.named_parameters():
+            parameter.requires_grad = name.startswith(acoustic_net.LATENT_PARTS)
     options = loop.Options(
         runs / "acoustic",
         minutes,
@@ -316,6 +321,7 @@ def export_all(
     acoustic = acoustic_net.AcousticNet(acoustic_net.AcousticShape())
     _load(acoustic, runs / "acoustic")
     export.export_acoustic(acoustic, models)
+    export.save_posterior(acoustic, export.POSTERIOR)
     prosody = prosody_net.ProsodyNet(prosody_net.ProsodyShape())
     _load(prosody, runs / "prosody")
     export.export_prosody(prosody, models)

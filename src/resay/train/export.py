@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import safetensors.numpy
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
@@ -208,3 +209,19 @@ def restore(net: nn.Module, *paths: Path) -> list[str]:
         else:
             missing.append(name)
     return missing
+
+
+POSTERIOR = Path("runs/checkpoints/posterior.safetensors")
+"""What training needs and no graph holds: the posterior encoder, in 16 bits."""
+
+
+def save_posterior(net: AcousticNet, path: Path) -> None:
+    state = {name: value.numpy().astype(np.float16) for name, value in net.posterior.state_dict().items()}
+    audio.write_bytes(path, safetensors.numpy.save(state))
+
+
+def restore_posterior(net: AcousticNet, path: Path) -> None:
+    """Load what `save_posterior` left; a missing file leaves the network's own start."""
+    if path.exists():
+        state = safetensors.numpy.load_file(path)
+        net.posterior.load_state_dict({name: torch.from_numpy(v.astype(np.float32)) for name, v in state.items()})
