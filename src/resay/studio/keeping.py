@@ -1,0 +1,209 @@
+"""The tabs of what is kept: voices, roles with their seeds, lexicons."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from .. import text
+from ..errors import BadLexicon
+from ..seeds import Role
+from ..server import lexicons
+from ..server.keys import MANAGE
+from ..server.service import Caller, Service
+from ..server.voices import listed, refuse
+from ..text import Lexicon
+from ..voices import checked_name
+from .hearing import caller_of, refused, report_of, told, voice_of
+from .speaking import Fields, names_of, told_report
+from .words import label, said
+
+VOICE_HEADS = ["name", "language", "gender", "description", "seed"]
+ROLE_HEADS = ["#", "role", "seed", "voice", "scene", "character"]
+
+
+def manager(http: gr.Request) -> Caller:
+    """Who may change what is kept. Raises gr.Error for others."""
+    caller = caller_of(http)
+    if MANAGE not in caller.scopes:
+        raise gr.Error("this key may not manage", print_exception=False)
+    return caller
+
+
+def voice_rows(caller: Caller) -> list[list[Any]]:
+    return [[one.name, one.language, one.gender, one.description, one.seed or ""] for one in listed(caller)]
+
+
+def role_rows(caller: Caller) -> list[list[Any]]:
+    return [[one.number, one.name, one.seed, one.voice, one.scene, one.character] for one in caller.seeds]
+
+
+def voices_tab(service: Service, page: gr.Blocks, fields: Fields, audition: gr.Dropdown) -> None:
+    """List, add with consent, delete; keeps the other tabs' choices of voices."""
+    with gr.Row():
+        with gr.Column():
+            table = gr.Dataframe(headers=VOICE_HEADS, label=label("your_voices"), interactive=False)
+            chosen = gr.Dropdown([], label=label("voice"))
+            delete = gr.Button(label("delete"), variant="stop")
+        with gr.Column():
+            clip = gr.Audio(label=label("clip"), sources=["upload", "microphone"], type="filepath", buttons=[])
+            report = gr.Markdown()
+            agreed = gr.Checkbox(False, label=label("consent"))
+            name = gr.Textbox(label=label("name"), max_lines=1)
+            language = gr.Radio(["zh", "en"], value="zh", label=label("spoken_language"))
+            add = gr.Button(label("add"), variant="primary")
+    changed = [table, chosen, fields.voice, fields.style, audition]
+
+    def shown(caller: Caller) -> tuple[Any, ...]:
+        names = names_of(caller)
+        own = [one for one in names if caller.voices.is_own(one)]
+        # An update of its own for every field: Gradio takes them apart where it uses them.
+        others = (gr.update(choices=names), gr.update(choices=["", *names]), gr.update(choices=names))
+        return voice_rows(caller), gr.update(choices=own, value=None), *others
+
+    @told
+    async def keep(clip: str | None, agreed: bool, name: str, language: str, http: gr.Request) -> tuple[Any, ...]:
+        caller = manager(http)
+        if clip is None:
+            raise refused("need_clip", http)
+        refuse(service, caller, checked_name(name))
+        voice = await voice_of(service, clip, checked_name(name), language, agreed, http)
+        caller.voices.add(voice)
+        gr.Info(html.escape(said("added", http, name=voice.name)))
+        return shown(caller)
+
+    @told
+    async def forget(name: str | None, http: gr.Request) -> tuple[Any, ...]:
+        caller = manager(http)
+        if not name:
+            raise refused("need_choice", http)
+        caller.voices.remove(name)
+        gr.Info(html.escape(said("deleted", http, name=name)))
+        return shown(caller)
+
+    @told
+    async def look(clip: str | None, http: gr.Request) -> str:
+        return "" if clip is None else told_report(await report_of(service, clip), http)
+
+    @told
+    async def opened(http: gr.Request) -> tuple[Any, ...]:
+        caller = caller_of(http)
+        names = names_of(caller)
+        table, own, _, style, _ = shown(caller)
+        first = names[0] if names else None
+        return table, own, gr.update(choices=names, value=first), style, gr.update(choices=names, value=first)
+
+    clip.change(look, [clip], [report], api_visibility="private")
+    add.click(keep, [clip, agreed, name, language], changed, api_visibility="private")
+    delete.click(forget, [chosen], changed, api_visibility="private")
+    page.load(opened, None, changed, api_visibility="private")
+
+
+def seeds_tab(service: Service, page: gr.Blocks, fields: Fields) -> None:
+    """Save the last sound as a role, recall one, delete one."""
+    table = gr.Dataframe(headers=ROLE_HEADS, label=label("roles"), interactive=False)
+    with gr.Row():
+        with gr.Column():
+            gr.Markdown(label("save_role"))
+            role = gr.Textbox(label=label("role"), max_lines=1)
+            scene = gr.Textbox(label=label("scene"), max_lines=1)
+            character = gr.Textbox(label=label("character"), max_lines=1)
+            save = gr.Button(label("save"), variant="primary")
+        with gr.Column():
+            chosen = gr.Dropdown([], label=label("role"))
+            recall = gr.Button(label("recall"))
+            delete = gr.Button(label("delete"), variant="stop")
+
+    def shown(caller: Caller) -> tuple[Any, Any]:
+        return role_rows(caller), gr.update(choices=[one.name for one in caller.seeds], value=None)
+
+    @told
+    async def keep(last: dict[str, Any], role: str, scene: str, character: str, http: gr.Request) -> tuple[Any, Any]:
+        caller = manager(http)
+        if not last.get("voice"):
+            raise refused("need_sound", http)
+        voice = caller.voice(last["voice"])
+        entry = Role(role, last["seed"], voice.name, 0, voice.digest, scene, character, accepted=last["digest"])
+        caller.seeds.add(replace(entry, clip=voice.source, day=service.clock()))
+        return shown(caller)
+
+    @told
+    async def forget(name: str | None, http: gr.Request) -> tuple[Any, Any]:
+        caller = manager(http)
+        if not name:
+            raise refused("need_choice", http)
+        caller.seeds.remove(name)
+        return shown(caller)
+
+    @told
+    async def fetch(name: str | None, http: gr.Request) -> tuple[Any, Any]:
+        if not name:
+            raise refused("need_choice", http)
+        found = caller_of(http).seeds.get(name)
+        gr.Info(html.escape(f"{found.name}: {found.voice}, {found.seed}"))
+        return found.voice, found.seed
+
+    @told
+    async def opened(http: gr.Request) -> tuple[Any, Any]:
+        return shown(caller_of(http))
+
+    save.click(keep, [fields.last, role, scene, character], [table, chosen], api_visibility="private")
+    delete.click(forget, [chosen], [table, chosen], api_visibility="private")
+    recall.click(fetch, [chosen], [fields.voice, fields.seed], api_visibility="private")
+    page.load(opened, None, [table, chosen], api_visibility="private")
+
+
+def lexicon_tab(service: Service) -> None:
+    """Write a lexicon, and see how it makes a text read."""
+    with gr.Row():
+        with gr.Column():
+            name = gr.Textbox(label=label("name"), max_lines=1, value="my")
+            entries = gr.Textbox(label=label("entries"), lines=8, max_lines=30)
+            with gr.Row():
+                show = gr.Button(label("open"))
+                save = gr.Button(label("save"), variant="primary")
+        with gr.Column():
+            sample = gr.Textbox(label=label("text"), lines=3, value="重庆银行 opens on 3 May.")
+            read = gr.Button(label("show_reading"))
+            reading = gr.Dataframe(headers=["word", "reading", "decided by"], label=label("reads"), interactive=False)
+
+    @told
+    async def fetch(name: str, http: gr.Request) -> str:
+        kept = lexicons.load(caller_of(http), name)
+        return "\n".join(f"{grapheme} = {phoneme}" for grapheme, phoneme in kept.entries.items())
+
+    @told
+    async def keep(name: str, entries: str, http: gr.Request) -> None:
+        made = lexicons.checked(_entries(entries, http), service.limits)
+        lexicons.keep(manager(http), name, made)
+        gr.Info(html.escape(said("saved", http, name=name, count=len(made.entries))))
+
+    @told
+    async def analyse(sample: str, entries: str, http: gr.Request) -> list[list[str]]:
+        made = lexicons.checked(_entries(entries, http), service.limits) if entries.strip() else None
+        return await service.compute(lambda: readings(sample[: service.limits.characters], made))
+
+    show.click(fetch, [name], [entries], api_visibility="private")
+    save.click(keep, [name, entries], None, api_visibility="private")
+    read.click(analyse, [sample, entries], [reading], api_visibility="private")
+
+
+def readings(sample: str, lexicon: Lexicon | None) -> list[list[str]]:
+    """Word, reading, and who decided it. Raises BadText."""
+    said = text.sentences(sample, "auto", lexicon)
+    return [[word.text, " ".join(word.reading), word.source] for sentence in said for word in sentence.words]
+
+
+def _entries(written: str, http: gr.Request) -> dict[str, str]:
+    entries = {}
+    for number, line in enumerate(written.splitlines(), start=1):
+        if not line.strip():
+            continue
+        grapheme, sign, phoneme = line.partition("=")
+        if not sign or not grapheme.strip() or not phoneme.strip():
+            raise BadLexicon(said("bad_line", http, line=number))
+        entries[grapheme.strip()] = phoneme.strip()
+    return entries

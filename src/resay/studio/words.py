@@ -1,0 +1,125 @@
+"""What the page says, in English and Chinese, in one place. The browser's language decides."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import gradio as gr
+from gradio.i18n import I18nData
+
+WORDS = {
+    "title": ("resay · say it again, exactly", "resay · 再说一遍，一字不差"),
+    "speak": ("Speak", "合成"),
+    "voices": ("Voices", "声音"),
+    "audition": ("Audition", "试音"),
+    "seeds": ("Seeds", "种子库"),
+    "lexicon": ("Lexicon", "词典"),
+    "replay": ("Replay", "复现"),
+    "voice": ("Voice", "声音"),
+    "clip": ("… or a clip of 3 to 10 seconds: upload or record", "……或 3–10 秒的参考音频：上传或录音"),
+    "consent": (
+        "This voice is mine, or its owner has given me permission to use it.",
+        "这是我本人的声音，或声音的主人已许可我使用。",
+    ),
+    "text": ("Text", "文本"),
+    "text_hint": ("What shall be said? 中文 and English may be mixed.", "要说什么？中英文可以混用。"),
+    "long_text": ("Long-text mode (more than 200 characters)", "长文本模式（超过 200 字）"),
+    "too_long": (
+        "{count} characters: switch on long-text mode for more than 200",
+        "共 {count} 字：超过 200 字请打开长文本模式",
+    ),
+    "seed": ("Seed", "种子"),
+    "seed_hint": ("the same seed gives the same speech", "相同的种子得到相同的语音"),
+    "advanced": ("⚙ Advanced settings", "⚙ 高级设置"),
+    "language": ("Language of numbers without words", "无文字数字的语言"),
+    "speed": ("Speed", "语速"),
+    "sampling": ("Sampling", "采样方法"),
+    "temperature": ("Temperature", "温度"),
+    "top_k": ("Top-k", "Top-k"),
+    "style": ("Say it like", "借用谁的风格"),
+    "style_strength": ("Style strength", "风格强度"),
+    "format": ("File format", "文件格式"),
+    "go": ("🔊 Speak", "🔊 开始合成"),
+    "free": ("🧹 Free memory", "🧹 清理显存"),
+    "freed": ("The memory that was kept for speed is free again.", "已释放缓存的内存。"),
+    "sound": ("Sound", "语音"),
+    "used": (
+        "Spoken with seed **{seed}** by **{voice}** in {taken:.2f} s: {seconds:.2f} s of speech. Digest `{digest}`",
+        "种子 **{seed}**，声音 **{voice}**，用时 {taken:.2f} 秒，语音长 {seconds:.2f} 秒。摘要 `{digest}`",
+    ),
+    "files": ("Download: sound, manifest, subtitles", "下载：语音、清单、字幕"),
+    "name": ("Name", "名称"),
+    "spoken_language": ("What the speaker speaks", "说话人的语言"),
+    "add": ("Add", "添加"),
+    "delete": ("Delete", "删除"),
+    "save": ("Save", "保存"),
+    "recall": ("Use on the Speak page", "用于合成页"),
+    "your_voices": ("Voices", "全部声音"),
+    "added": ("Added {name}.", "已添加 {name}。"),
+    "deleted": ("Deleted {name}.", "已删除 {name}。"),
+    "need_consent": (
+        "A voice is cloned only with its owner's consent: tick the sentence below the clip if it is true.",
+        "只有在声音主人同意的情况下才能克隆：如属实，请勾选音频下方的声明。",
+    ),
+    "need_text": ("Write a text first.", "请先输入文本。"),
+    "need_clip": ("Choose a clip first.", "请先选择音频。"),
+    "need_choice": ("Choose one first.", "请先选择一项。"),
+    "need_seed": ("Give a seed: a whole number from 0.", "请填写种子：不小于 0 的整数。"),
+    "clip_good": (
+        "✅ Usable: {speech:.1f} s of speech, noise {noise:.0f} dB under it",
+        "✅ 可用：{speech:.1f} 秒语音，噪声低 {noise:.0f} dB",
+    ),
+    "clip_bad": ("⛔ Not usable: {problem}", "⛔ 不可用：{problem}"),
+    "internal": ("Something went wrong here; the server's log says more.", "服务器内部出错，详情见日志。"),
+    "role": ("Role", "角色"),
+    "scene": ("Scene", "场景"),
+    "character": ("How it sounds", "听感"),
+    "roles": ("Roles", "角色列表"),
+    "save_role": (
+        "Save the last sound's voice and seed as a role",
+        "把刚才的声音与种子存为角色",
+    ),
+    "need_sound": ("Speak something first.", "请先合成一段语音。"),
+    "seeds_to_try": ("Seeds to try, with commas", "要试的种子，用逗号分隔"),
+    "choose": ("Best seed", "最合适的种子"),
+    "compare": ("🎧 Make them", "🎧 逐一合成"),
+    "too_many_seeds": ("Try {most} seeds at most.", "最多同时试 {most} 个种子。"),
+    "entries": (
+        "One entry a line: word = reading, such as 重庆 = chóng qìng or resay = R IY2 S EY1",
+        "每行一条：词 = 读音，例如 重庆 = chóng qìng 或 resay = R IY2 S EY1",
+    ),
+    "open": ("Open", "打开"),
+    "saved": ("Saved {name}: {count} entries.", "已保存 {name}：{count} 条。"),
+    "bad_line": ("line {line}: write word = reading", "第 {line} 行：请写成 词 = 读音"),
+    "reads": ("How a text is read", "查看文本读法"),
+    "show_reading": ("Show the reading", "显示读音"),
+    "manifest": ("A manifest (.json), or a WAV or FLAC file with one inside", "清单（.json），或内含清单的 WAV、FLAC"),
+    "make_again": ("🔁 Make it again", "🔁 复现"),
+    "identical": ("✅ Every sample is the same.", "✅ 每个采样点都相同。"),
+    "close": ("≈ Made again within the criteria: {detail}", "≈ 在标准之内复现：{detail}"),
+    "key": ("Key", "密钥"),
+    "enter": ("Enter", "进入"),
+    "key_wanted": ("This server wants a key.", "此服务器需要密钥。"),
+    "key_wrong": ("This key is not known here.", "此处没有这个密钥。"),
+}
+
+
+@lru_cache(maxsize=1)
+def table() -> gr.I18n:
+    """For the browser. Chinese is one, whatever the region."""
+    english = {name: pair[0] for name, pair in WORDS.items()}
+    chinese = {name: pair[1] for name, pair in WORDS.items()}
+    regions = dict.fromkeys(("zh", "zh-CN", "zh-TW", "zh-HK", "zh-Hans", "zh-SG"), chinese)
+    return gr.I18n(en=english, **regions)
+
+
+def label(name: str) -> I18nData:
+    """A word of the page itself, which the browser puts into its language."""
+    return table()(name)
+
+
+def said(name: str, http: gr.Request | None, /, **values: object) -> str:
+    """A sentence that is made here, in the language that the browser asks for."""
+    english, chinese = WORDS[name]
+    wanted = "" if http is None else str(http.headers.get("accept-language", ""))
+    return (chinese if wanted.lower().startswith("zh") else english).format(**values)
