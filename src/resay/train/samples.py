@@ -1,4 +1,4 @@
-"""What a network makes of held-out speech while it trains: a picture, and a sound where a vocoder is at hand.
+"""What a network makes of held-out speech while it trains, as a picture.
 
 Letters: T frames, M mel bands.
 """
@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from .. import audio
-from ..onnx_graph import OnnxGraph
-from ..vocoder import Vocoder
 
 
 def picture(path: Path, mels: dict[str, np.ndarray]) -> None:
@@ -32,10 +30,3 @@ def picture(path: Path, mels: dict[str, np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)
     pyplot.close(figure)
-
-
-def sound(path: Path, vocoder: Path, mel: np.ndarray, pitch: np.ndarray) -> None:
-    """Log mels (T, M) and pitch (T,) through an exported vocoder, as WAV."""
-    decoder = Vocoder(OnnxGraph(vocoder, threads=1))
-    noise = np.random.Generator(np.random.Philox(0)).standard_normal(decoder.noise_shape(len(mel)))
-    audio.write(path, decoder.decode(mel, pitch, noise))
