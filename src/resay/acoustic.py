@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import adapter
 from .audio import MEL_CENTRE, MEL_SPREAD, QUIETEST
 from .onnx_graph import OnnxGraph
 from .pitch import PITCH_CENTRE, filled_pitch
@@ -105,7 +106,8 @@ class Acoustic:
         return self._encode(ids, profile)["average"][0]
 
     def _encode(self, ids: np.ndarray, profile: Profile) -> dict[str, np.ndarray]:
-        return self._encoder.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None])
+        own = adapter.inputs(self._encoder, "acoustic_encoder", profile.adapter)
+        return self._encoder.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None], **own)
 
     def render(self, ids: np.ndarray, plan: Plan, profile: Profile, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log mels (T, M) and pitch (T,) in Hz, 0 where unvoiced, of phonemes (P,) said as planned.
@@ -124,6 +126,7 @@ class Acoustic:
             condition=encoded["condition"],
             noise=noise[None].astype(np.float32),
             strength=np.array([self._strength], dtype=np.float32),
+            **adapter.inputs(self._decoder, "acoustic_decoder", profile.adapter),
         )
         mel = answer["mel"][0, :count] * MEL_SPREAD + MEL_CENTRE
         voiced = answer["voicing"][0, :count] > 0

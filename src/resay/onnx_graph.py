@@ -43,9 +43,10 @@ class OnnxGraph:
             raise BrokenModel(f"{path}: damaged weights; reinstall resay or export the model again") from error
         self.digest = "sha256:" + hashlib.sha256(content).hexdigest()
         self.inputs = [entry.name for entry in self._session.get_inputs()]
+        self.shapes = {entry.name: tuple(entry.shape) for entry in self._session.get_inputs()}
         self.outputs = [entry.name for entry in self._session.get_outputs()]
 
-    def run(self, outputs: Sequence[str] | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def run(self, outputs: Sequence[str] | None = None, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Arrays of the named outputs (all by default)."""
         names = list(outputs) if outputs else self.outputs
         return dict(zip(names, self._session.run(names, inputs), strict=True))

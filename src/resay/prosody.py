@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from . import adapter
 from .errors import BadOption
 from .onnx_graph import OnnxGraph
+from .reference import Profile
 
 POINTS = 3
 """Pitch is held at 1/6, 1/2 and 5/6 of every phoneme, enough for a Mandarin tone."""
@@ -164,11 +166,10 @@ class ProsodyModel:
         self._codes = codes
         self._cache = cache
 
-    def plan(
-        self, ids: np.ndarray, timbre: np.ndarray, style: np.ndarray, random: np.random.Generator, sampling: Sampling
-    ) -> Plan:
-        """Sample the plan of a sentence: phonemes (P,), timbre (192,), style (16,), a generator of its own."""
-        text = self._text.run(ids=ids[None], timbre=timbre[None], style=style[None])["text"]
+    def plan(self, ids: np.ndarray, profile: Profile, random: np.random.Generator, sampling: Sampling) -> Plan:
+        """Sample the plan of a sentence of phonemes (P,) as this speaker would say it, with a generator of its own."""
+        own = adapter.inputs(self._text, "prosody_text", profile.adapter)
+        text = self._text.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None], **own)["text"]
         # All numbers are drawn first, two for each of three tokens: what a sampler does with them moves nobody else's.
         uniforms = random.random((len(ids), 3, 2))
         return self._codes.plan(np.array(list(self._tokens(text, uniforms, sampling)), dtype=np.int64))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import audio, pitch
+from .adapter import Adapter
 from .audio import FORMAT, Audio
 from .errors import BadAudio
 from .onnx_graph import OnnxGraph
@@ -49,6 +50,8 @@ class Profile:
     """float32 (16,), standard deviations from ordinary speech, in the order of `STYLE_NAMES`: how."""
     pitch: float
     """Middle pitch of the speaker in Hz."""
+    adapter: Adapter | None = None
+    """What tuning has added; a clip alone has none."""
 
 
 @dataclass(frozen=True)

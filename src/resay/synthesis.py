@@ -169,7 +169,7 @@ class Engine:
 
     def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int) -> Plan:
         random = stream_of_randomness(request.seed, index, "prosody")
-        plan = self.prosody.plan(sentence.ids, profile.timbre, profile.style, random, request.sampling)
+        plan = self.prosody.plan(sentence.ids, profile, random, request.sampling)
         plan = acoustic.with_speed(acoustic.with_short_ends(plan), request.speed)
         durations = plan.durations.copy()
         for position, seconds in sentence.breaks.items():

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from resay import vocoder  # noqa: E402
+from resay import adapter, vocoder  # noqa: E402
 from resay.audio import FORMAT  # noqa: E402
 from resay.onnx_graph import OnnxGraph  # noqa: E402
 from resay.train import (  # noqa: E402
@@ -99,27 +99,36 @@ def test_reference_export_agrees(tmp_path: Path) -> None:
     assert abs(float(np.linalg.norm(said)) - 1) < 1e-5
 
 
+def adapter_inputs(graph: OnnxGraph, size: float) -> dict[str, torch.Tensor]:
+    """Random arrays of this size for everything that a graph takes of a tuned voice."""
+    return {name: size * torch.randn(graph.shapes[name]) for name in adapter.INPUTS if name in graph.shapes}
+
+
 @pytest.mark.parametrize(("bits", "tolerance"), [(16, 0.01), (8, 0.06)])
-def test_acoustic_export_agrees(tmp_path: Path, bits: int, tolerance: float) -> None:
+@pytest.mark.parametrize("size", [0.0, 0.3])
+def test_acoustic_export_agrees(tmp_path: Path, bits: int, tolerance: float, size: float) -> None:
     net = shaken(acoustic_net.AcousticNet(ACOUSTIC))
     export.export_acoustic(net, tmp_path, bits)
+    encoder, decoder = (OnnxGraph(tmp_path / f"acoustic_{part}.onnx") for part in ("encoder", "decoder"))
+    own, own_decoder = adapter_inputs(encoder, size), adapter_inputs(decoder, size)
+    assert (set(own), set(own_decoder)) == ({"offset", "adapter"}, {"adapter", "tone"})
     ids, timbre, style = torch.tensor([[1, 20, 30, 40, 2]]), torch.randn(1, 192), torch.randn(1, 16)
-    encoded = OnnxGraph(tmp_path / "acoustic_encoder.onnx").run(
-        **arrays({"ids": ids, "timbre": timbre, "style": style})
-    )
+    encoded = encoder.run(**arrays({"ids": ids, "timbre": timbre, "style": style} | own))
     owner = torch.arange(5).repeat_interleave(4)[None]
     plan, noise = torch.randn(1, 20, 5), torch.randn(1, 10, 192)
-    frames = arrays({"owner": owner, "plan": plan, "noise": noise, "strength": torch.ones(1)})
-    said = OnnxGraph(tmp_path / "acoustic_decoder.onnx").run(
-        text=encoded["text"], condition=encoded["condition"], **frames
-    )
+    frames = arrays({"owner": owner, "plan": plan, "noise": noise, "strength": torch.ones(1)} | own_decoder)
+    said = decoder.run(text=encoded["text"], condition=encoded["condition"], **frames)
     with torch.no_grad():
         condition = net.conditioner(timbre, style, torch.tensor([[1.0, 0.1]]))
-        text, _ = net.text(ids, condition)
+        # Without anything of its own, a voice is what it was before there were adapters.
+        parts = [None, None] if size == 0 else [own["adapter"], own_decoder["adapter"]]
+        condition = condition + own["offset"]
+        text, _ = net.text(ids, condition, adapter=parts[0])
         x = net.frames(text, owner, plan)
         mean, deviation = net.prior_of(x)
         latent = net.flow.inverse(mean + noise * deviation.exp(), condition)
-        _, mel, voicing = net.decode(x, latent, condition)
+        _, mel, voicing = net.decode(x, latent, condition, adapter=parts[1])
+        mel = acoustic_net.toned(mel, own_decoder["tone"])
     np.testing.assert_allclose(said["mel"], mel.numpy(), atol=tolerance * float(mel.abs().max()))
     np.testing.assert_allclose(said["voicing"], voicing.numpy(), atol=tolerance * float(mel.abs().max()))
     fresh = acoustic_net.AcousticNet(ACOUSTIC)
@@ -153,6 +162,24 @@ def test_prosody_steps_agree_with_the_whole(tmp_path: Path) -> None:
         answer = graph.run(text=text[:, one].numpy(), before=before[:, one].numpy(), cache=cache)
         cache = answer["longer"]
         np.testing.assert_allclose(answer["hidden"][0, 0], whole[0, step].numpy(), atol=0.05)
+
+
+def test_prosody_text_takes_an_adapter(tmp_path: Path) -> None:
+    net = shaken(prosody_net.ProsodyNet(PROSODY))
+    export.export_prosody(net, tmp_path)
+    graph = OnnxGraph(tmp_path / "prosody_text.onnx")
+    ids, timbre, style = torch.tensor([[1, 20, 30, 2]]), torch.randn(1, 192), torch.randn(1, 16)
+    for size in (0.0, 0.3):
+        own = adapter_inputs(graph, size)
+        said = graph.run(**arrays({"ids": ids, "timbre": timbre, "style": style} | own))["text"]
+        with torch.no_grad():
+            meant = net.text(ids, timbre, style, None, *(own.values() if size else ()))
+        np.testing.assert_allclose(said, meant.numpy(), atol=0.06 * float(meant.abs().max()))
+    fresh = prosody_net.ProsodyNet(PROSODY)
+    assert export.restore_prosody(fresh, tmp_path) == []
+    torch.testing.assert_close(fresh.text.speaker.weight, net.text.speaker.weight, atol=0.01, rtol=0.02)
+    torch.testing.assert_close(fresh.steps.duration.weight, net.steps.duration.weight, atol=0.01, rtol=0.02)
+    torch.testing.assert_close(fresh.heads.duration.weight, net.heads.duration.weight, atol=0.01, rtol=0.02)
 
 
 @pytest.fixture

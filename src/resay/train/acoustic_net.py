@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from ..audio import FORMAT
 from ..text import phonemes
-from .layers import Block, masked_mean
+from .layers import Block, masked_mean, steered
 
 LATENT_PARTS = ("posterior.", "flow.", "prior.", "enter_latent.")
 """Parameters that the feed-forward path does without."""
@@ -81,11 +81,11 @@ class TextEncoder(nn.Module):
         self.norm = nn.LayerNorm(shape.width)
         self.average_mel = nn.Linear(shape.width, shape.mel_bands)
 
-    def forward(self, ids: Tensor, condition: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, ids: Tensor, condition: Tensor, mask: Tensor | None = None, adapter: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         x = self.base(self.base_of[ids]) + self.accent(self.accent_of[ids])
-        for block in self.blocks:
-            x = block(x, condition, mask)
-        x = self.norm(x)
+        x = self.norm(steered(self.blocks, x, condition, mask, adapter))
         return x, self.average_mel(x)
 
 
@@ -210,15 +210,19 @@ class AcousticNet(nn.Module):
         return 0.5 * both + self.plan(plan.reshape(batch, count // 2, 10))
 
     def decode(
-        self, x: Tensor, latent: Tensor | None, condition: Tensor, mask: Tensor | None = None
+        self,
+        x: Tensor,
+        latent: Tensor | None,
+        condition: Tensor,
+        mask: Tensor | None = None,
+        adapter: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Pairs (B, H, C) and latent (B, H, Z) -> mel before and after the postnet (B, T, M), voicing logit (B, T)."""
         pairs = None if mask is None else mask[:, 0::2]
         x = self.enter(x)
         if latent is not None:
             x = x + self.enter_latent(latent)
-        for block in self.decoder:
-            x = block(x, condition, pairs)
+        x = steered(self.decoder, x, condition, pairs, adapter)
         batch, count, _ = x.shape
         out = self.leave(self.norm(x)).reshape(batch, 2 * count, self.shape.mel_bands + 1)
         mel, voicing = out[..., :-1], out[..., -1]
@@ -231,6 +235,11 @@ class AcousticNet(nn.Module):
         """Mean and log deviation (B, T, Z) of the latent in the prior's space."""
         mean, deviation = self.prior(x).chunk(2, dim=-1)
         return mean, deviation.clamp(-4.0, 2.0)
+
+
+def toned(mel: Tensor, tone: Tensor) -> Tensor:
+    """Scaled mel (B, T, M) under a voice's own gain and shift of every band (B, 2, M); zeros leave it as it is."""
+    return mel * (1 + tone[:, :1]) + tone[:, 1:]
 
 
 def _latent(net: AcousticNet, mel: Tensor, x: Tensor, condition: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:

@@ -277,7 +277,7 @@ def train_prosody(
     )
     net = prosody_net.ProsodyNet(shape)
     if init:
-        export.restore(net, *(init / f"{name}.onnx" for name in release.PROSODY_GRAPHS))
+        export.restore_prosody(net, init)
         codes = release.read_codes(init / "model.json")
     elif resume and (options.out / "codes.json").exists():
         codes = release.read_codes(options.out / "codes.json")

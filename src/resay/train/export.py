@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from .. import audio
-from .acoustic_net import AcousticNet
+from .acoustic_net import AcousticNet, toned
 from .prosody_net import ProsodyNet
 from .reference_net import ReferenceNet
 from .vocoder_net import VocoderNet
@@ -28,35 +28,56 @@ SMALLEST_SHRUNK = 1024  # elements; scales and biases stay exact
 
 
 class _AcousticEncoder(nn.Module):
-    """Phonemes and profile -> text, average mel, condition. Clean full-band recording is asked for."""
+    """Phonemes, profile and adapter -> text, average mel, condition. Clean full-band recording is asked for."""
 
     def __init__(self, net: AcousticNet) -> None:
         super().__init__()
         self.conditioner, self.text, self.duration = net.conditioner, net.text, net.duration
         self.register_buffer("quality", torch.tensor([[1.0, 0.1]]), persistent=False)
 
-    def forward(self, ids: Tensor, timbre: Tensor, style: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        condition = self.conditioner(timbre, style, self.quality)
-        text, average = self.text(ids, condition)
+    def forward(
+        self, ids: Tensor, timbre: Tensor, style: Tensor, offset: Tensor, adapter: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        condition = self.conditioner(timbre, style, self.quality) + offset
+        text, average = self.text(ids, condition, adapter=adapter)
         return text, average, self.duration(text), condition
 
 
+class _ProsodyText(nn.Module):
+    """Phonemes, profile and adapter -> text, nothing masked."""
+
+    def __init__(self, net: ProsodyNet) -> None:
+        super().__init__()
+        self.inner = net.text
+
+    def forward(self, ids: Tensor, timbre: Tensor, style: Tensor, offset: Tensor, adapter: Tensor) -> Tensor:
+        return self.inner(ids, timbre, style, None, offset, adapter)
+
+
 class _AcousticDecoder(nn.Module):
-    """Text spread over frames, plan columns, noise and its strength -> scaled mel and voicing logit."""
+    """Text spread over frames, plan columns, noise and its strength, adapter -> scaled mel and voicing logit."""
 
     def __init__(self, net: AcousticNet) -> None:
         super().__init__()
         self.net = net
 
     def forward(
-        self, text: Tensor, owner: Tensor, plan: Tensor, condition: Tensor, noise: Tensor, strength: Tensor
+        self,
+        text: Tensor,
+        owner: Tensor,
+        plan: Tensor,
+        condition: Tensor,
+        noise: Tensor,
+        strength: Tensor,
+        adapter: Tensor,
+        tone: Tensor,
     ) -> tuple[Tensor, Tensor]:
         x = self.net.frames(text, owner, plan)
         mean, deviation = self.net.prior_of(x)
         latent = self.net.flow.inverse(mean + noise * torch.exp(deviation), condition)
         # Strength 0 leaves the latent out: the feed-forward path.
-        _, mel, voicing = self.net.decode(x, latent * strength, condition)
-        return mel, voicing
+        _, mel, voicing = self.net.decode(x, latent * strength, condition, adapter=adapter)
+        return toned(mel, tone), voicing
 
 
 def _export(
@@ -143,6 +164,8 @@ def export_acoustic(net: AcousticNet, folder: Path, bits: int = 8) -> None:
         "ids": torch.ones(1, 12, dtype=torch.long),
         "timbre": torch.zeros(1, shape.timbre),
         "style": torch.zeros(1, shape.style),
+        "offset": condition,
+        "adapter": torch.zeros(1, shape.encoder_layers, 2 * shape.width),
     }
     axes = {name: {1: "phonemes"} for name in ("ids", "text", "average", "log_durations")}
     outputs = ["text", "average", "log_durations", "condition"]
@@ -154,6 +177,8 @@ def export_acoustic(net: AcousticNet, folder: Path, bits: int = 8) -> None:
         "condition": condition,
         "noise": torch.zeros(1, 20, shape.latent),
         "strength": torch.ones(1),
+        "adapter": torch.zeros(1, shape.decoder_layers, 2 * shape.decoder_width),
+        "tone": torch.zeros(1, 2, shape.mel_bands),
     }
     axes = {name: {1: "frames"} for name in ("owner", "plan", "mel", "voicing")}
     axes |= {"text": {1: "phonemes"}, "noise": {1: "pairs"}}
@@ -167,9 +192,11 @@ def export_prosody(net: ProsodyNet, folder: Path) -> None:
         "ids": torch.ones(1, 12, dtype=torch.long),
         "timbre": torch.zeros(1, shape.timbre),
         "style": torch.zeros(1, shape.style),
+        "offset": torch.zeros(1, shape.width),
+        "adapter": torch.zeros(1, shape.text_layers, 2 * shape.width),
     }
     axes = {"ids": {1: "phonemes"}, "text": {1: "phonemes"}}
-    _write(_export(net.text, text, ["text"], axes), folder / "prosody_text.onnx", asdict(shape), 8)
+    _write(_export(_ProsodyText(net), text, ["text"], axes), folder / "prosody_text.onnx", asdict(shape), 8)
     steps = {
         "text": torch.zeros(1, 1, shape.width),
         "before": torch.zeros(1, 1, 3, dtype=torch.long),
@@ -185,6 +212,12 @@ def export_prosody(net: ProsodyNet, folder: Path) -> None:
     names = ["durations", "pitches", "energies"]
     axes = {name: {1: "steps"} for name in ("hidden", "duration", "pitch", *names)}
     _write(_export(net.heads, heads, names, axes), folder / "prosody_heads.onnx", asdict(shape), 8)
+
+
+def restore_prosody(net: ProsodyNet, folder: Path) -> list[str]:
+    """`restore` for the three graphs of the language model, whose names are their parts' own."""
+    parts = {"prosody_text": net.text, "prosody_steps": net.steps, "prosody_heads": net.heads}
+    return [name for stem, part in parts.items() for name in restore(part, folder / f"{stem}.onnx")]
 
 
 def restore(net: nn.Module, *paths: Path) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,7 +31,10 @@ class Depthwise(nn.Module):
 
 
 class Block(nn.Module):
-    """ConvNeXt block (Liu et al. 2022) over time, optionally steered by a condition (B, D) through scale and shift."""
+    """ConvNeXt block (Liu et al. 2022) over time, optionally steered by a condition (B, D) through scale and shift.
+
+    An adapter (B, 2 C) moves scale and shift for one voice; zeros leave every bit as it is.
+    """
 
     def __init__(
         self,
@@ -54,13 +59,29 @@ class Block(nn.Module):
             nn.init.zeros_(self.steer.weight)
             nn.init.zeros_(self.steer.bias)
 
-    def forward(self, x: Tensor, condition: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        condition: Tensor | None = None,
+        mask: Tensor | None = None,
+        adapter: Tensor | None = None,
+    ) -> Tensor:
         y = self.norm(self.depthwise(x if mask is None else x * mask))
         if self.steer is not None:
-            gain, shift = self.steer(condition).unsqueeze(1).chunk(2, dim=-1)
+            steering = self.steer(condition) if adapter is None else self.steer(condition) + adapter
+            gain, shift = steering.unsqueeze(1).chunk(2, dim=-1)
             y = y * (1 + gain) + shift
         y = self.narrow(self.dropout(functional.gelu(self.widen(y))))
         return x + y * self.scale
+
+
+def steered(
+    blocks: Iterable[nn.Module], x: Tensor, condition: Tensor, mask: Tensor | None, adapter: Tensor | None
+) -> Tensor:
+    """(B, T, C) through a stack of blocks, each with its row of the adapter (B, layers, 2 C)."""
+    for layer, block in enumerate(blocks):
+        x = block(x, condition, mask, None if adapter is None else adapter[:, layer])
+    return x
 
 
 def lengths_mask(lengths: Tensor, longest: int) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..text import phonemes
-from .layers import Block
+from .layers import Block, steered
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,10 @@ class ProsodyShape:
 
 
 class ProsodyText(nn.Module):
-    """What is said, and by whom: phonemes (B, P), timbre (B, 192), style (B, 16) -> (B, P, C), looking both ways."""
+    """What is said, and by whom: phonemes (B, P), timbre (B, 192), style (B, 16) -> (B, P, C), looking both ways.
+
+    A tuned voice moves the condition by an offset (B, C) and the blocks by an adapter (B, layers, 2 C).
+    """
 
     def __init__(self, shape: ProsodyShape) -> None:
         super().__init__()
@@ -50,11 +53,20 @@ class ProsodyText(nn.Module):
         )
         self.norm = nn.LayerNorm(shape.width)
 
-    def forward(self, ids: Tensor, timbre: Tensor, style: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        ids: Tensor,
+        timbre: Tensor,
+        style: Tensor,
+        mask: Tensor | None = None,
+        offset: Tensor | None = None,
+        adapter: Tensor | None = None,
+    ) -> Tensor:
         condition = self.speaker(timbre * self.timbre_gain) + self.style(style)
+        if offset is not None:
+            condition = condition + offset
         x = self.symbol(ids) + self.accent(self.accent_of[ids])
-        for block in self.blocks:
-            x = block(x, condition, mask)
+        x = steered(self.blocks, x, condition, mask, adapter)
         return self.norm(x) + condition.unsqueeze(1)
 
 

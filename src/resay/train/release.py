@@ -29,7 +29,6 @@ CLIP_BLEND = ("af_bella:1", "zf_xiaoxiao:1")
 CLIP_TEXT = "Hello, this is a voice that does not exist. Please lend it your words, and I will say them again."
 CURVES_INTRODUCTION = """Written by `resay train curves` from what `model.json` records of the weights that ship.
 How to train: `runs/speedrun.sh`. Losses without a prefix are means over the training batches since the row before."""
-PROSODY_GRAPHS = ("prosody_text", "prosody_steps", "prosody_heads")
 SHIPPED = synthesis.SHIPPED
 LICENCE = "Weights: Apache-2.0. Trained on the recordings that NOTICE lists, under the licences named there."
 
