@@ -25,17 +25,14 @@ $resay train profiles
 # Sound from mel: independent of all that follows.
 $resay train vocoder --minutes "$(minutes 45)" "${common[@]}"
 
-# Words first, on synthetic speech whose durations are exact; then the real speech, aligned with what was learnt, and
-# aligned again; the latent last, when there is something for it to refine.
-$resay train acoustic --real 0 --minutes "$(minutes 20)" "${common[@]}"
-$resay train align
-$resay train acoustic --real 0.5 --minutes "$(minutes 40)" "${common[@]}"
-$resay train align
-$resay train acoustic --real 0.5 --minutes "$(minutes 80)" "${common[@]}"
-$resay train acoustic --real 0.5 --latent 0.5 --minutes "$(minutes 100)" "${common[@]}"
+# Where every sound is: what follows learns from that.
+$resay train aligner --minutes "$(minutes 20)" --device "${DEVICE:-cpu}" --threads "${THREADS:-2}"
+
+# Words and voices; the latent last, when there is something for it to refine.
+$resay train acoustic --real 0.6 --minutes "$(minutes 160)" "${common[@]}"
+$resay train acoustic --real 0.6 --latent 0.5 --minutes "$(minutes 180)" "${common[@]}"
 
 # How to say it, learnt from how the aligned speech was said.
-$resay train align
 $resay train prosody --minutes "$(minutes 25)" "${common[@]}"
 
 $resay train export "$models"

@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "resay"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
-    "errors ogg audio pitch consent text identity onnx_graph adapter reference prosody acoustic vocoder voices "
+    "errors ogg audio pitch consent text identity onnx_graph aligner adapter reference prosody acoustic vocoder voices "
     "synthesis embedding manifest outputs subtitles takes measure pictures compare replay archive seeds audition "
     "batch server studio train evaluate cli"
 ).split()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import adapter
+from .aligner import SOUNDS
 from .audio import MEL_CENTRE, MEL_SPREAD, QUIETEST
 from .onnx_graph import OnnxGraph
 from .pitch import PITCH_CENTRE, filled_pitch
@@ -101,12 +102,10 @@ class Acoustic:
         """Shape (T / 2 rounded up, Z) of the standard normal noise that `render` wants."""
         return (int(plan.durations.sum()) + 1) // 2, LATENT
 
-    def average_mel(self, ids: np.ndarray, profile: Profile) -> np.ndarray:
-        """Scaled mel that each phoneme has on average in this voice, (P,) -> (P, M): what alignment compares with."""
-        return self._encode(ids, profile)["average"][0]
-
     def _encode(self, ids: np.ndarray, profile: Profile) -> dict[str, np.ndarray]:
         own = adapter.inputs(self._encoder, "acoustic_encoder", profile.adapter)
+        if "sounds" in self._encoder.shapes:
+            own["sounds"] = (np.zeros(SOUNDS, dtype=np.float32) if profile.sounds is None else profile.sounds)[None]
         return self._encoder.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None], **own)
 
     def render(self, ids: np.ndarray, plan: Plan, profile: Profile, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

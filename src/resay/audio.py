@@ -241,3 +241,9 @@ def speech_level(mel: np.ndarray) -> float:
     """Loudness of the louder half of the frames of (T, M) log mels: a level that pauses do not pull down."""
     loudness = energy(mel)
     return float(loudness[loudness >= np.median(loudness)].mean())
+
+
+def scaled(mel: np.ndarray) -> np.ndarray:
+    """Log mels brought to the shared speech level and the networks' scale, float32 (T, M)."""
+    mel = np.maximum(mel + SPEECH_LEVEL - speech_level(mel), np.log(QUIETEST))
+    return ((mel - MEL_CENTRE) / MEL_SPREAD).astype(np.float32)

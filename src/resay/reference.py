@@ -14,7 +14,8 @@ import numpy as np
 
 from . import audio, pitch
 from .adapter import Adapter
-from .audio import FORMAT, Audio
+from .aligner import Aligner
+from .audio import FORMAT, Audio, scaled
 from .errors import BadAudio
 from .onnx_graph import OnnxGraph
 
@@ -50,6 +51,8 @@ class Profile:
     """float32 (16,), standard deviations from ordinary speech, in the order of `STYLE_NAMES`: how."""
     pitch: float
     """Middle pitch of the speaker in Hz."""
+    sounds: np.ndarray | None = None
+    """float32 (K, M + 1), `aligner.mean_sounds` of the clip: how this speaker makes each sound. None: not known."""
     adapter: Adapter | None = None
     """What tuning has added; a clip alone has none."""
 
@@ -100,12 +103,6 @@ def canonical(sound: Audio) -> Audio:
     gain = np.exp(audio.SPEECH_LEVEL - audio.speech_level(mel[first:last]))
     samples = sound.samples[first * FORMAT.hop : last * FORMAT.hop] * gain
     return Audio(samples[: int(LONGEST * FORMAT.sample_rate)].astype(np.float32))
-
-
-def scaled(mel: np.ndarray) -> np.ndarray:
-    """Log mels brought to the shared speech level and the networks' scale, float32 (T, M)."""
-    mel = np.maximum(mel + audio.SPEECH_LEVEL - audio.speech_level(mel), np.log(audio.QUIETEST))
-    return ((mel - audio.MEL_CENTRE) / audio.MEL_SPREAD).astype(np.float32)
 
 
 def middle_pitch(track: np.ndarray) -> float:
@@ -258,8 +255,8 @@ SAME_SPEAKER = 0.38
 class Reference:
     """The timbre encoder with the corpus statistics that style is measured against."""
 
-    def __init__(self, graph: OnnxGraph, style_mean: np.ndarray, style_spread: np.ndarray) -> None:
-        self._graph = graph
+    def __init__(self, graph: OnnxGraph, aligner: Aligner, style_mean: np.ndarray, style_spread: np.ndarray) -> None:
+        self._graph, self._aligner = graph, aligner
         self._mean, self._spread = style_mean, style_spread
 
     def timbre(self, mel: np.ndarray) -> np.ndarray:
@@ -286,4 +283,5 @@ class Reference:
             report = Report(
                 **{**report.__dict__, "findings": (*report.findings, Finding("several_speakers", "warning", text))}
             )
-        return Profile(self.timbre(mel), self.style(mel, track), middle_pitch(track)), report
+        sounds = self._aligner.sounds(mel)
+        return Profile(self.timbre(mel), self.style(mel, track), middle_pitch(track), sounds), report

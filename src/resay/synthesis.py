@@ -18,6 +18,7 @@ import numpy as np
 
 from . import acoustic, text
 from .acoustic import Acoustic
+from .aligner import Aligner
 from .audio import FORMAT, Audio
 from .consent import Use
 from .errors import BadOption, BadRequest, BrokenModel
@@ -34,6 +35,7 @@ SLOWEST, FASTEST = 0.25, 4.0
 STRONGEST_STYLE = 2.0
 GRAPHS = (
     "reference",
+    "aligner",
     "prosody_text",
     "prosody_steps",
     "prosody_heads",
@@ -59,6 +61,8 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     style_strength: float = 1.0
     """How much of the style: 0 is ordinary speech, 1 as the clip, 2 twice as far."""
+    accent: float = 1.0
+    """How far the speaker's own way of speaking is kept: 0 speaks as a native of the text's language would."""
     sample_rate: int = FORMAT.sample_rate
 
     def __post_init__(self) -> None:
@@ -70,6 +74,8 @@ class Request:
             raise BadOption(f"speed {self.speed:g} is outside {SLOWEST:g} to {FASTEST:g}")
         if not 0.0 <= self.style_strength <= STRONGEST_STYLE:
             raise BadOption(f"style strength {self.style_strength:g} is outside 0 to {STRONGEST_STYLE:g}")
+        if not 0.0 <= self.accent <= 1.0:
+            raise BadOption(f"accent {self.accent:g} is outside 0 to 1")
         if self.sample_rate != FORMAT.sample_rate:
             raise BadOption(f"this model speaks at {FORMAT.sample_rate} Hz, not at {self.sample_rate} Hz")
 
@@ -117,10 +123,13 @@ class Engine:
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
             style = [np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread")]
+            guides = {language: np.array(rows, dtype=np.float32) for language, rows in self.shape["guides"].items()}
             cache, strength = tuple(self.shape["cache"]), float(self.shape["latent_strength"])
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenModel(f"{folder / 'model.json'}: damaged ({error}); reinstall resay") from error
-        self.reference = Reference(graphs["reference"], *style)
+        self.aligner = Aligner(graphs["aligner"])
+        self._guides = guides
+        self.reference = Reference(graphs["reference"], self.aligner, *style)
         self.prosody = ProsodyModel(
             graphs["prosody_text"], graphs["prosody_steps"], graphs["prosody_heads"], codes, cache
         )
@@ -167,9 +176,17 @@ class Engine:
         pieces = tuple(self.stream(request, voice, **options))
         return Speech(Audio.join(piece.audio for piece in pieces), pieces)
 
+    def _planning_timbre(self, sentence: Sentence, timbre: np.ndarray, accent: float) -> np.ndarray:
+        """Whose delivery is planned, (192,): the speaker's own, or on the way to the native voice most like them."""
+        guides = self._guides[sentence.language]
+        native = guides[int((guides @ timbre).argmax())]
+        mixed = accent * timbre + (1.0 - accent) * native
+        return (mixed / np.linalg.norm(mixed)).astype(np.float32)
+
     def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int) -> Plan:
         random = stream_of_randomness(request.seed, index, "prosody")
-        plan = self.prosody.plan(sentence.ids, profile, random, request.sampling)
+        speaking = replace(profile, timbre=self._planning_timbre(sentence, profile.timbre, request.accent))
+        plan = self.prosody.plan(sentence.ids, speaking, random, request.sampling)
         plan = acoustic.with_speed(acoustic.with_short_ends(plan), request.speed)
         durations = plan.durations.copy()
         for position, seconds in sentence.breaks.items():

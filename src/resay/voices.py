@@ -22,13 +22,14 @@ import platformdirs
 import safetensors
 import safetensors.numpy
 
-from . import audio
+from . import aligner, audio
 from .consent import Consent
 from .errors import BadFile, BadOption, UnknownVoice
 from .reference import Profile
 
 VERSION = 1
 """Of the file's layout. Further arrays and header fields may join within a version: readers pass over them."""
+ARRAYS = ("timbre", "style", "sounds")
 LANGUAGES = ("zh", "en")
 GENDERS = ("female", "male", "neutral", "")
 SUFFIX = ".voice"
@@ -93,7 +94,10 @@ class Voice:
 
     def _arrays(self) -> dict[str, np.ndarray]:
         style = np.ascontiguousarray(self.profile.style, dtype="<f4")
-        return {"style": style, "timbre": np.ascontiguousarray(self.profile.timbre, dtype="<f4")}
+        arrays = {"style": style, "timbre": np.ascontiguousarray(self.profile.timbre, dtype="<f4")}
+        if self.profile.sounds is not None:
+            arrays["sounds"] = np.ascontiguousarray(self.profile.sounds, dtype="<f2")
+        return arrays
 
 
 def _seal(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
@@ -112,7 +116,7 @@ def load(path: str | Path) -> Voice:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             header = _header(path, file.metadata())
             # Names that this version does not know are a later one's additions: passed over.
-            arrays = {name: file.get_tensor(name) for name in ("timbre", "style") if name in file.keys()}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in ARRAYS if name in file.keys()}  # noqa: SIM118
     except OSError as error:
         raise BadFile(f"{path}: the voice cannot be read ({error.strerror or 'no such file'})") from error
     except safetensors.SafetensorError as error:
@@ -144,6 +148,9 @@ def _voice(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Voice
         array = arrays[name]
         if array.ndim != 1 or len(array) == 0 or array.dtype.kind != "f" or not np.isfinite(array).all():
             raise BadFile(f"the voice's {name} is damaged")
+    sounds = arrays.get("sounds")
+    if sounds is not None and (sounds.shape != aligner.SOUNDS or not np.isfinite(sounds).all()):
+        raise BadFile("the voice's sounds are damaged")
     fields = {name: header.get(name) for name in ("name", "language", "pitch", "gender", "description", "source")}
     if not isinstance(fields["pitch"], int | float) or not np.isfinite(fields["pitch"]) or fields["pitch"] < 0:
         raise BadFile("the voice's pitch is damaged")
@@ -154,7 +161,12 @@ def _voice(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Voice
     return Voice(
         name=fields["name"],
         language=fields["language"],
-        profile=Profile(_frozen(arrays["timbre"]), _frozen(arrays["style"]), float(fields["pitch"])),
+        profile=Profile(
+            _frozen(arrays["timbre"]),
+            _frozen(arrays["style"]),
+            float(fields["pitch"]),
+            None if sounds is None else _frozen(sounds),
+        ),
         consent=Consent.from_json(header.get("consent")),
         gender=str(fields["gender"] or ""),
         description=str(fields["description"] or ""),

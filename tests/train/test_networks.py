@@ -12,12 +12,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from resay import adapter, vocoder  # noqa: E402
+from resay import adapter, aligner, vocoder  # noqa: E402
 from resay.audio import FORMAT  # noqa: E402
 from resay.onnx_graph import OnnxGraph  # noqa: E402
 from resay.train import (  # noqa: E402
     acoustic_net,
     acoustic_stage,
+    aligner_net,
+    aligner_stage,
     annotations,
     export,
     loop,
@@ -45,6 +47,7 @@ ACOUSTIC = acoustic_net.AcousticShape(
 )
 PROSODY = prosody_net.ProsodyShape(width=32, text_layers=1, layers=2, heads=2, durations=12, pitches=9, energies=7)
 VOCODER = vocoder_net.VocoderShape(width=32, layers=2)
+ALIGNER = aligner_net.AlignerShape(width=24, layers=2)
 REFERENCE = reference_net.ReferenceShape(width=32, layers=2)
 
 
@@ -113,7 +116,9 @@ def test_acoustic_export_agrees(tmp_path: Path, bits: int, tolerance: float, siz
     own, own_decoder = adapter_inputs(encoder, size), adapter_inputs(decoder, size)
     assert (set(own), set(own_decoder)) == ({"offset", "adapter"}, {"adapter", "tone"})
     ids, timbre, style = torch.tensor([[1, 20, 30, 40, 2]]), torch.randn(1, 192), torch.randn(1, 16)
-    encoded = encoder.run(**arrays({"ids": ids, "timbre": timbre, "style": style} | own))
+    meaning, sounds = torch.randn(1, 5, 64), torch.randn(1, *aligner.SOUNDS).abs()
+    given = {"ids": ids, "semantic": meaning, "timbre": timbre, "style": style, "sounds": sounds}
+    encoded = encoder.run(**arrays(given | own))
     owner = torch.arange(5).repeat_interleave(4)[None]
     plan, noise = torch.randn(1, 20, 5), torch.randn(1, 10, 192)
     frames = arrays({"owner": owner, "plan": plan, "noise": noise, "strength": torch.ones(1)} | own_decoder)
@@ -123,7 +128,7 @@ def test_acoustic_export_agrees(tmp_path: Path, bits: int, tolerance: float, siz
         # Without anything of its own, a voice is what it was before there were adapters.
         parts = [None, None] if size == 0 else [own["adapter"], own_decoder["adapter"]]
         condition = condition + own["offset"]
-        text, _ = net.text(ids, condition, adapter=parts[0])
+        text, _ = net.text(ids, meaning, sounds, condition, adapter=parts[0])
         x = net.frames(text, owner, plan)
         mean, deviation = net.prior_of(x)
         latent = net.flow.inverse(mean + noise * deviation.exp(), condition)
@@ -169,11 +174,13 @@ def test_prosody_text_takes_an_adapter(tmp_path: Path) -> None:
     export.export_prosody(net, tmp_path)
     graph = OnnxGraph(tmp_path / "prosody_text.onnx")
     ids, timbre, style = torch.tensor([[1, 20, 30, 2]]), torch.randn(1, 192), torch.randn(1, 16)
+    meaning = torch.randn(1, 4, 64)
     for size in (0.0, 0.3):
         own = adapter_inputs(graph, size)
-        said = graph.run(**arrays({"ids": ids, "timbre": timbre, "style": style} | own))["text"]
+        given = {"ids": ids, "semantic": meaning, "timbre": timbre, "style": style}
+        said = graph.run(**arrays(given | own))["text"]
         with torch.no_grad():
-            meant = net.text(ids, timbre, style, None, *(own.values() if size else ()))
+            meant = net.text(ids, meaning, timbre, style, None, *(own.values() if size else ()))
         np.testing.assert_allclose(said, meant.numpy(), atol=0.06 * float(meant.abs().max()))
     fresh = prosody_net.ProsodyNet(PROSODY)
     assert export.restore_prosody(fresh, tmp_path) == []
@@ -188,21 +195,19 @@ def collator(cache: Path) -> acoustic_stage.Collator:
     random = np.random.default_rng(0)
     count = len(data.clips)
     timbre = random.standard_normal((count, 192)).astype(np.float32)
+    torch.manual_seed(0)
+    aligner_stage.align_all(aligner_net.AlignerNet(ALIGNER), data, cache)
     found = annotations.Profiles(
         timbre / np.linalg.norm(timbre, axis=1, keepdims=True),
         random.standard_normal((count, 16)).astype(np.float32),
         np.full(count, 150.0, np.float32),
     )
-    return acoustic_stage.Collator(data, found)
+    return acoustic_stage.Collator(data, found, annotations.Heard(data, cache))
 
 
-def test_acoustic_training_goes_downhill_after_alignment(
-    collator: acoustic_stage.Collator, cache: Path, tmp_path: Path
-) -> None:
+def test_acoustic_training_goes_downhill(collator: acoustic_stage.Collator, cache: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = acoustic_net.AcousticNet(ACOUSTIC)
-    distances = acoustic_stage.align_all(net, collator.recordings, collator.profiles, cache)
-    assert set(distances) == {clip.set for clip in collator.recordings.clips}
     rows = acoustic_stage.examples(collator.recordings, cache)
     assert len(rows) == len(collator.recordings.clips)
     assert all(row.durations.sum() == row.clip.frames for row in rows)
@@ -228,3 +233,31 @@ def test_a_run_goes_on_from_its_checkpoint(cache: Path, tmp_path: Path) -> None:
     loop.train(vocoder_net.VocoderNet(VOCODER), vocoder_stage.batches(data, 1, 2, 32), vocoder_stage.losses, more)
     steps = [json.loads(line)["step"] for line in (options.out / "log.jsonl").read_text().splitlines()]
     assert steps == [4, 6]
+
+
+def test_the_aligner_learns_where_sounds_are(cache: Path, tmp_path: Path) -> None:
+    data = recordings.Recordings(cache)
+    torch.manual_seed(0)
+    rows, _ = aligner_stage.labelled(data, cache, aligner_stage.equal_shares(data, cache))
+    assert rows
+    net = aligner_net.AlignerNet(ALIGNER)
+    net.expect(aligner_stage.frequencies(rows))
+    before = aligner_stage.align_all(net, data, cache)
+    options = loop.Options(tmp_path / "aligner", steps=60, warmup=5, learning_rate=3e-3, decay=0.5)
+    net = loop.train(net, aligner_stage.batches(data, rows, 0, 3000), aligner_net.losses, options)
+    after = aligner_stage.align_all(net, data, cache)
+    assert all(after[name] > before[name] + 0.5 for name in before)
+    found = annotations.durations(data, cache)
+    assert all(sum(found[clip.id]) == clip.frames for clip in data.clips)
+    heard = annotations.Heard(data, cache)
+    assert [len(heard.of(position)) for position in range(len(data.clips))] == [clip.frames for clip in data.clips]
+
+
+def test_aligner_export_agrees(tmp_path: Path) -> None:
+    net = shaken(aligner_net.AlignerNet(ALIGNER))
+    export.export_aligner(net, tmp_path / "a.onnx")
+    mel = torch.randn(1, 61, 80)
+    with torch.no_grad():
+        meant = net(mel)
+    said = OnnxGraph(tmp_path / "a.onnx").run(mel=mel.numpy())["log_posteriors"]
+    np.testing.assert_allclose(said, meant.numpy(), atol=0.05)

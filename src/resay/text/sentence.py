@@ -43,6 +43,12 @@ class Sentence:
     """Seconds of pause asked for by markup, by the phoneme position that carries it."""
 
     @property
+    def language(self) -> str:
+        """`zh` or `en`: that of most phonemes."""
+        spoken = [phonemes.language(symbol) for symbol in self.phonemes]
+        return "en" if spoken.count("en") > spoken.count("zh") else "zh"
+
+    @property
     def ids(self) -> np.ndarray:
         """Phoneme numbers, int64 (P,)."""
         return phonemes.ids(self.phonemes)

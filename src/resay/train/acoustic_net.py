@@ -8,7 +8,7 @@ Posterior, flow and decoder step over pairs of frames: half the work, twice the 
 have little to say that their neighbour has not.
 
 Letters in shapes: B batch, P phonemes, T frames (even), H = T / 2 pairs of frames, M mel bands, Z latent 192,
-C channels, D condition.
+C channels, D condition, K classes of sound, S width of meaning.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..aligner import CLASS_OF, CLASSES
 from ..audio import FORMAT
 from ..text import phonemes
 from .layers import Block, masked_mean, steered
@@ -43,6 +44,9 @@ class AcousticShape:
     duration_filter_channels: int = 256
     duration_dropout: float = 0.3
     dropout: float = 0.05
+    heads: int = 4
+    """Of the attention to the speaker's own sounds."""
+    semantic: int = 64
     timbre: int = 192
     style: int = 16
     condition: int = 256
@@ -63,8 +67,48 @@ class Conditioner(nn.Module):
         return self.mix(functional.gelu(self.widen(x)))
 
 
+class OwnSounds(nn.Module):
+    """How the speaker makes the sounds that a text needs, bases (B, P) and sounds (B, K, M + 1) -> (B, P, C).
+
+    Each phoneme attends to the classes of sound that were heard in the clip, the more the longer they were heard: its
+    own class where it is there, others that tell something about it where it is not. What it takes from each is how far
+    the speaker's mean frame lies from everybody's. Unlike one vector for a whole speaker this copies, and so reaches
+    speakers unlike any in training.
+    """
+
+    def __init__(self, shape: AcousticShape) -> None:
+        super().__init__()
+        self.heads = shape.heads
+        self.query = nn.Embedding(phonemes.BASES, shape.width)
+        self.key = nn.Parameter(torch.randn(CLASSES, shape.width))
+        self.usual = nn.Parameter(torch.zeros(CLASSES, shape.mel_bands))
+        self.value = nn.Linear(shape.mel_bands, shape.width, bias=False)
+        self.leave = nn.Linear(shape.width, shape.width, bias=False)
+        nn.init.zeros_(self.leave.weight)
+        with torch.no_grad():
+            # A phoneme looks at its own class first.
+            self.query.weight[torch.from_numpy(phonemes.BASE_OF)] = self.key[torch.from_numpy(CLASS_OF)]
+
+    def forward(self, bases: Tensor, sounds: Tensor) -> Tensor:
+        batch, classes, _ = sounds.shape
+        count = sounds[..., -1:]
+        away = (sounds[..., :-1] - self.usual) * (count > 0)
+        value = self.value(away).reshape(batch, classes, self.heads, -1).transpose(1, 2)
+        # "Nothing" stands beside the classes, as if heard for one frame: a clip without a like sound changes nothing.
+        value = functional.pad(value, (0, 0, 0, 1))
+        key = functional.pad(self.key, (0, 0, 0, 1)).reshape(classes + 1, self.heads, -1).transpose(0, 1)
+        query = self.query(bases).reshape(batch, bases.shape[1], self.heads, -1).transpose(1, 2)
+        length = torch.log(functional.pad(count.squeeze(-1), (0, 1), value=1.0) + 1e-4)
+        score = query @ key.transpose(1, 2) * (key.shape[-1] ** -0.5) + length[:, None, None]
+        out = torch.softmax(score.float(), dim=-1).to(value.dtype) @ value
+        return self.leave(out.transpose(1, 2).reshape(batch, bases.shape[1], -1))
+
+
 class TextEncoder(nn.Module):
-    """Phoneme numbers (B, P) under a condition -> text (B, P, C) and the mel each phoneme has on average (B, P, M)."""
+    """What is said and by whom -> text (B, P, C) and the mel each phoneme has on average (B, P, M).
+
+    Reads phoneme numbers (B, P), their words' meaning (B, P, S), the speaker's own sounds (B, K, M + 1), a condition.
+    """
 
     def __init__(self, shape: AcousticShape) -> None:
         super().__init__()
@@ -74,6 +118,10 @@ class TextEncoder(nn.Module):
         nn.init.normal_(self.accent.weight, std=0.3)
         self.register_buffer("base_of", torch.from_numpy(phonemes.BASE_OF), persistent=False)
         self.register_buffer("accent_of", torch.from_numpy(phonemes.ACCENT_OF), persistent=False)
+        self.semantic = nn.Linear(shape.semantic, shape.width, bias=False)
+        nn.init.zeros_(self.semantic.weight)
+        self.own = OwnSounds(shape)
+        self.own_again = OwnSounds(shape)
         self.blocks = nn.ModuleList(
             Block(shape.width, 5, 3, shape.condition, dropout=shape.dropout, depth=shape.encoder_layers)
             for _ in range(shape.encoder_layers)
@@ -82,10 +130,17 @@ class TextEncoder(nn.Module):
         self.average_mel = nn.Linear(shape.width, shape.mel_bands)
 
     def forward(
-        self, ids: Tensor, condition: Tensor, mask: Tensor | None = None, adapter: Tensor | None = None
+        self,
+        ids: Tensor,
+        semantic: Tensor,
+        sounds: Tensor,
+        condition: Tensor,
+        mask: Tensor | None = None,
+        adapter: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        x = self.base(self.base_of[ids]) + self.accent(self.accent_of[ids])
-        x = self.norm(steered(self.blocks, x, condition, mask, adapter))
+        bases = self.base_of[ids]
+        x = self.base(bases) + self.accent(self.accent_of[ids]) + self.semantic(semantic) + self.own(bases, sounds)
+        x = self.norm(steered(self.blocks, x, condition, mask, adapter)) + self.own_again(bases, sounds)
         return x, self.average_mel(x)
 
 
@@ -262,7 +317,7 @@ def losses(net: AcousticNet, batch: dict[str, Tensor], latent_kept: float = 0.0)
     """
     mel, mask, phoneme_mask = batch["mel"], batch["mask"], batch["phoneme_mask"]
     condition = net.conditioner(batch["timbre"], batch["style"], batch["quality"])
-    text, average = net.text(batch["ids"], condition, phoneme_mask)
+    text, average = net.text(batch["ids"], batch["semantic"], batch["sounds"], condition, phoneme_mask)
     guess = net.duration(text.detach())
     x = net.frames(text, batch["owner"], batch["plan"])
     found: dict[str, Tensor] = {}

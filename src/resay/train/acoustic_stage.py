@@ -1,6 +1,6 @@
-"""Training the acoustic model on aligned clips, and aligning more clips with it.
+"""Training the acoustic model on aligned clips.
 
-Letters: P phonemes, T frames, M mel bands.
+Letters: P phonemes, T frames, M mel bands, K classes of sound.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track as progress
 
-from .. import acoustic, audio, reference
+from .. import acoustic, aligner, audio, reference
 from ..text import phonemes
 from . import annotations, samples
 from .acoustic_net import AcousticNet, losses
 from .loop import Batch
 from .recordings import Clip, Recordings, batches_by_length, is_held_out
+
+SEMANTIC = 64
+REFERENCE_FRAMES = (160, 640)
+"""Length of what is heard of a speaker, 2 to 8 seconds."""
+UNHEARD = 0.1
+"""Share of rows whose speaker is known by timbre alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +58,10 @@ def quality(clip: Clip) -> np.ndarray:
 class Collator:
     """Turns examples into padded batches; knows every clip's profile, and which clips share a speaker."""
 
-    def __init__(self, recordings: Recordings, profiles: annotations.Profiles) -> None:
+    def __init__(self, recordings: Recordings, profiles: annotations.Profiles, heard: annotations.Heard) -> None:
         self.recordings = recordings
         self.profiles = profiles
+        self.heard = heard
         self.style = profiles.style
         self.siblings: dict[str, list[int]] = {}
         for position, clip in enumerate(recordings.clips):
@@ -72,7 +78,7 @@ class Collator:
         columns = acoustic.plan_columns(plan, float(self.profiles.pitch[example.position]))
         # Timbre from another clip of the same speaker, where there is one, cannot carry this clip's words.
         siblings = self.siblings.get(clip.speaker, [example.position])
-        whose = siblings[int(random.integers(len(siblings)))] if random.random() < 0.7 else example.position
+        whose = siblings[int(random.integers(len(siblings)))] if random.random() < 0.8 else example.position
         timbre = self.profiles.timbre[whose] + random.normal(0.0, 0.01, self.profiles.timbre.shape[1])
         return {
             "ids": example.ids,
@@ -83,8 +89,24 @@ class Collator:
             "owner": np.repeat(np.arange(len(example.durations)), example.durations),
             "timbre": (timbre / np.linalg.norm(timbre)).astype(np.float32),
             "style": self.style[example.position],
+            "sounds": self.sounds(whose, random),
+            "semantic": self.semantic(example),
             "quality": quality(clip),
         }
+
+    def sounds(self, position: int, random: np.random.Generator) -> np.ndarray:
+        """`aligner.mean_sounds` of some seconds of a clip, (K, M + 1); now and then of nothing."""
+        clip, window = self.recordings.clips[position], int(random.integers(*REFERENCE_FRAMES))
+        if random.random() < UNHEARD:
+            return np.zeros(aligner.SOUNDS, np.float32)
+        first = int(random.integers(0, max(1, clip.frames - window)))
+        part = slice(first, first + window)
+        return aligner.mean_sounds(
+            reference.scaled(self.recordings.mel(clip))[part], np.asarray(self.heard.of(position)[part])
+        )
+
+    def semantic(self, example: Example) -> np.ndarray:
+        return np.zeros((len(example.ids), SEMANTIC), np.float32)
 
     def batch(self, group: list[Example], random: np.random.Generator) -> Batch:
         rows = [self.row(example, random) for example in group]
@@ -152,7 +174,7 @@ class Check:
         batch = {name: value[:1].to(device) for name, value in self._batches[0].items()}
         with torch.no_grad():
             condition = net.conditioner(batch["timbre"], batch["style"], batch["quality"])
-            text, _ = net.text(batch["ids"], condition, batch["phoneme_mask"])
+            text, _ = net.text(batch["ids"], batch["semantic"], batch["sounds"], condition, batch["phoneme_mask"])
             x = net.frames(text, batch["owner"], batch["plan"])
             _, mel, _ = net.decode(x, None, condition, batch["mask"])
         count = int(batch["mask"].sum())
@@ -164,61 +186,14 @@ class Check:
         samples.picture(self._out / "samples" / f"{step:06d}.png", mels)
 
 
-def _guides(recordings: Recordings, profiles: annotations.Profiles) -> np.ndarray:
-    """The timbre in which each clip's transcript is spoken for alignment, (N, 192): of the nearest well-known voices.
-
-    A network that has seen exact durations only in some voices is surest in those. Without any, it is the clip's own.
-    """
-    known = [position for position, clip in enumerate(recordings.clips) if clip.durations is not None]
-    if not known:
-        return profiles.timbre
-    likeness = profiles.timbre @ profiles.timbre[known].T
-    nearest = np.argpartition(-likeness, min(3, len(known) - 1), axis=1)[:, :3]
-    guides = profiles.timbre[known][nearest].mean(axis=1)
-    return guides / np.linalg.norm(guides, axis=1, keepdims=True)
-
-
-def _average_mels(net: AcousticNet, ids: list[np.ndarray], timbre: np.ndarray) -> list[np.ndarray]:
-    """The mel each phoneme has on average (P, M), of several clips at once, recorded cleanly, in an ordinary style."""
-    counts = [len(row) for row in ids]
-    padded = np.stack([np.pad(row, (0, max(counts) - count)) for row, count in zip(ids, counts, strict=True)])
-    mask = np.arange(max(counts))[None] < np.array(counts)[:, None]
-    clean = torch.tensor([[1.0, 0.0]]).expand(len(ids), -1)
+def start_from_usual_sounds(net: AcousticNet, collator: Collator, clips: int = 600) -> None:
+    """Let the network begin with everybody's mean sounds, so that only what is a speaker's own has to be learnt."""
+    total = np.zeros(aligner.SOUNDS, np.float64)
+    for position in range(0, len(collator.recordings.clips), max(1, len(collator.recordings.clips) // clips)):
+        mel = reference.scaled(collator.recordings.mel(collator.recordings.clips[position]))
+        sounds = aligner.mean_sounds(mel, np.asarray(collator.heard.of(position)))
+        total += np.concatenate([sounds[:, :-1] * sounds[:, -1:], sounds[:, -1:]], axis=1)
+    usual = torch.from_numpy((total[:, :-1] / np.maximum(total[:, -1:], 1.0)).astype(np.float32))
     with torch.no_grad():
-        condition = net.conditioner(torch.from_numpy(timbre), torch.zeros(len(ids), net.shape.style), clean)
-        _, average = net.text(torch.from_numpy(padded), condition, torch.from_numpy(mask.astype(np.float32))[..., None])
-    return [row[:count].numpy() for row, count in zip(average, counts, strict=True)]
-
-
-def align_all(
-    net: AcousticNet, recordings: Recordings, profiles: annotations.Profiles, cache: Path
-) -> dict[str, float]:
-    """Align every clip that has no exact durations, and keep what fits; the worst twentieth of each set is left out.
-
-    Returns the mean distance of each set.
-    """
-    known = annotations.transcribe(recordings, cache)
-    guides = _guides(recordings, profiles)
-    waiting = [
-        position
-        for position, clip in enumerate(recordings.clips)
-        if clip.durations is None and annotations.fits(clip, known[clip.id])
-    ]
-    found: dict[str, list[int]] = {}
-    distances: dict[str, list[tuple[float, str]]] = {}
-    lengths = np.array([recordings.clips[position].frames for position in waiting])
-    groups = list(batches_by_length(lengths, 20_000, np.random.Generator(np.random.Philox(0))))
-    for group in progress(groups, "alignment", transient=True):
-        positions = [waiting[index] for index in group]
-        clips = [recordings.clips[position] for position in positions]
-        averages = _average_mels(net, [phonemes.ids(known[clip.id]) for clip in clips], guides[positions])
-        mels = [reference.scaled(recordings.mel(clip)) for clip in clips]
-        for clip, (durations, distance) in zip(clips, annotations.align(averages, mels), strict=True):
-            found[clip.id] = durations.tolist()
-            distances.setdefault(clip.set, []).append((distance, clip.id))
-    for pairs in distances.values():
-        pairs.sort()
-        for _, clip_id in pairs[len(pairs) - len(pairs) // 20 :]:
-            del found[clip_id]
-    annotations.write_durations(cache, found)
-    return {name: float(np.mean([distance for distance, _ in pairs])) for name, pairs in distances.items()}
+        net.text.own.usual.copy_(usual)
+        net.text.own_again.usual.copy_(usual)

@@ -1,6 +1,6 @@
 """What is known of every clip besides its sound: phonemes, alignment, profile. Kept in the cache, made once.
 
-Letters: P phonemes, T frames, M mel bands.
+Letters: P phonemes, T frames.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import numpy as np
 from rich.progress import track as progress
 
 from .. import audio, reference, text
+from ..aligner import UNCERTAIN
 from ..errors import BadFile, BadText
+from ..onnx_graph import OnnxGraph
 from ..text import phonemes
-from .alignment import monotonic_search
 from .recordings import Clip, Recordings
 
 
@@ -76,12 +77,13 @@ class Profiles:
         return np.clip((self.statistics - self.style_mean) / self.style_spread, -3.0, 3.0).astype(np.float32)
 
 
-def listen(recordings: Recordings, encoder: reference.Reference, cache: Path) -> Profiles:
-    """Timbre, style statistics and middle pitch of every clip, by the reference encoder given."""
+def listen(recordings: Recordings, encoder: OnnxGraph, cache: Path) -> Profiles:
+    """Timbre, style statistics and middle pitch of every clip, by the exported reference encoder given."""
     rows = []
     for clip in progress(recordings.clips, "profiles", transient=True):
         mel, track = recordings.mel(clip), recordings.pitch(clip)
-        rows.append((encoder.timbre(mel), reference.statistics(mel, track), reference.middle_pitch(track)))
+        timbre = encoder.run(mel=reference.scaled(mel)[None])["timbre"][0]
+        rows.append((timbre, reference.statistics(mel, track), reference.middle_pitch(track)))
     timbre, statistics, pitch = (np.array(column, dtype=np.float32) for column in zip(*rows, strict=True))
     np.savez(cache / "profiles.npz", timbre=timbre, statistics=statistics, pitch=pitch)
     return Profiles(timbre, statistics, pitch)
@@ -102,34 +104,37 @@ def teacher_durations(recordings: Recordings) -> dict[str, list[int]]:
 
 
 def durations(recordings: Recordings, cache: Path) -> dict[str, list[int]]:
-    """Durations of every clip that has any: exact ones, and those that `align` found."""
-    return _read_lines(cache / "durations.jsonl") | teacher_durations(recordings)
+    """Durations of every clip that has any: those that the aligner found, before it has run those of the source."""
+    return _read_lines(cache / "durations.jsonl") or teacher_durations(recordings)
 
 
 def write_durations(cache: Path, found: dict[str, list[int]]) -> None:
     _write_lines(cache / "durations.jsonl", found)
 
 
-def align(average_mels: list[np.ndarray], mels: list[np.ndarray], rounds: int = 2) -> list[tuple[np.ndarray, float]]:
-    """Durations (P,) of each clip from the mel its phonemes have on average (P, M) and its own scaled mel (T, M).
+class Heard:
+    """Which class of sound is heard in every frame of every clip, as the aligner says."""
 
-    The score is the log likelihood under a unit Gaussian around the average (Grad-TTS, Popov et al. 2021). After each
-    round but the last, the mean difference on the path is taken off every band: microphones and rooms change the
-    spectrum by about that much. With each goes the mean squared distance on its path: the lower, the better it fits.
-    """
-    counts, lengths = (np.array([len(part) for part in parts]) for parts in (average_mels, mels))
-    channels = [np.zeros(mel.shape[1], np.float32) for mel in mels]
-    for _ in range(rounds):
-        score = np.zeros((len(mels), counts.max(), lengths.max()), np.float32)
-        adapted = [mel - channel for mel, channel in zip(mels, channels, strict=True)]
-        for row, (average, mel) in enumerate(zip(average_mels, adapted, strict=True)):
-            # |a - b|² = |a|² - 2ab + |b|², and |b|² is the same for every phoneme of a frame.
-            score[row, : len(average), : len(mel)] = average @ mel.T - 0.5 * (average**2).sum(axis=1)[:, None]
-        found = monotonic_search(score, counts, lengths)
-        owners = [np.repeat(np.arange(count), row[:count]) for row, count in zip(found, counts, strict=True)]
-        away = [mel - average[owner] for mel, average, owner in zip(adapted, average_mels, owners, strict=True)]
-        channels = [channel + part.mean(axis=0) for channel, part in zip(channels, away, strict=True)]
-    return [(row[:count], float((part**2).mean())) for row, count, part in zip(found, counts, away, strict=True)]
+    def __init__(self, recordings: Recordings, cache: Path) -> None:
+        """Raises BadFile where the aligner has not run on these recordings."""
+        path = cache / "heard.npy"
+        self._ends = np.cumsum([clip.frames for clip in recordings.clips])
+        if not path.exists():
+            raise BadFile(f"{path}: nothing is aligned; run `resay train aligner` first")
+        self._classes = np.load(path, mmap_mode="r")
+        if len(self._classes) != self._ends[-1]:
+            raise BadFile(f"{path}: made from other recordings; run `resay train aligner` again")
+
+    def of(self, position: int) -> np.ndarray:
+        """Classes of the clip at this place of the recordings, uint8 (T,), `aligner.UNCERTAIN` among them."""
+        first = self._ends[position - 1] if position else 0
+        return self._classes[first : self._ends[position]]
+
+
+def write_heard(recordings: Recordings, cache: Path, classes: dict[str, np.ndarray]) -> None:
+    """Keep what `Heard` reads; clips without classes count as uncertain throughout."""
+    unknown = [classes.get(clip.id, np.full(clip.frames, UNCERTAIN, np.uint8)) for clip in recordings.clips]
+    np.save(cache / "heard.npy", np.concatenate(unknown))
 
 
 def fits(clip: Clip, symbols: list[str]) -> bool:

@@ -3,7 +3,8 @@
 resay train features CORPUS        read the recordings once
 resay train reference              timbre encoder           → resay train profiles
 resay train vocoder                mel and pitch to samples
-resay train acoustic               first on exact durations → resay train align → then on everything
+resay train aligner                where every sound is: durations for the two below
+resay train acoustic               phonemes and plan to mel
 resay train prosody                language model of durations, pitch and energy
 resay train export MODELS          graphs, model.json, default voices
 """
@@ -17,16 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 import typer
 
-from .. import reference
 from ..onnx_graph import OnnxGraph
 from ..prosody import Codes
 from . import (
     acoustic_net,
     acoustic_stage,
+    aligner_net,
+    aligner_stage,
     annotations,
     export,
     loop,
@@ -141,8 +142,7 @@ def profiles(
     net = reference_net.ReferenceNet(reference_net.ReferenceShape())
     _load(net, runs / "reference", "encoder.")
     export.export_reference(net, models / "reference.onnx")
-    encoder = reference.Reference(OnnxGraph(models / "reference.onnx"), np.zeros(16), np.ones(16))
-    found = annotations.listen(recordings.Recordings(cache), encoder, cache)
+    found = annotations.listen(recordings.Recordings(cache), OnnxGraph(models / "reference.onnx"), cache)
     typer.echo(f"{len(found.pitch)} profiles")
 
 
@@ -187,7 +187,7 @@ class _Aligned:
         rows = acoustic_stage.examples(data, cache)
         if synthetic_only:
             rows = [row for row in rows if row.clip.set == "synthetic"]
-        collator = acoustic_stage.Collator(data, annotations.profiles(cache))
+        collator = acoustic_stage.Collator(data, annotations.profiles(cache), annotations.Heard(data, cache))
         return cls(data, collator, rows, acoustic_stage.examples(data, cache, held_out=True))
 
 
@@ -214,6 +214,7 @@ def train_acoustic(
     aligned = _Aligned.open(cache, synthetic_only=real == 0)
     shape = acoustic_net.AcousticShape()
     net = acoustic_net.AcousticNet(shape)
+    acoustic_stage.start_from_usual_sounds(net, aligned.collator)
     if init:
         export.restore(net, init / "acoustic_encoder.onnx", init / "acoustic_decoder.onnx")
         export.restore_posterior(net, export.POSTERIOR)
@@ -241,14 +242,48 @@ def train_acoustic(
     _record(options, "acoustic", [row.clip for row in aligned.rows], shape)
 
 
-@app.command()
-def align(cache: Cache = CACHE, runs: Runs = RUNS) -> None:
-    """Align every clip that has no exact durations, with the acoustic model as it is now."""
-    net = acoustic_net.AcousticNet(acoustic_net.AcousticShape())
-    _load(net, runs / "acoustic")
-    distances = acoustic_stage.align_all(net, recordings.Recordings(cache), annotations.profiles(cache), cache)
-    for name, distance in sorted(distances.items()):
-        typer.echo(f"{name}: mean squared distance {distance:.3f}")
+@app.command("aligner")
+def train_aligner(
+    cache: Cache = CACHE,
+    runs: Runs = RUNS,
+    minutes: Minutes = 20.0,
+    steps: Steps = None,
+    threads: Threads = 2,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    learning_rate: Rate = 1.5e-3,
+    rounds: Annotated[int, typer.Option(help="How often to train and to align; the budget is shared.")] = 3,
+) -> None:
+    """The aligner: train, align every clip, train on what was found, and so on."""
+    data = recordings.Recordings(cache)
+    shape = aligner_net.AlignerShape()
+    net = aligner_net.AlignerNet(shape)
+    exact = annotations.teacher_durations(data)
+    found = exact or aligner_stage.equal_shares(data, cache)
+    for number in range(rounds):
+        rows, held_out = aligner_stage.labelled(data, cache, found)
+        options = loop.Options(
+            runs / "aligner",
+            minutes / rounds,
+            None if steps is None else steps // rounds,
+            learning_rate / (1 + number),
+            threads=threads,
+            seed=seed + number,
+            device=device,
+            save_minutes=2.0,
+            weights={"wrong": 0.0},
+            decay=0.995,
+        )
+        net.expect(aligner_stage.frequencies(rows))
+        batches = aligner_stage.batches(data, rows, seed + number)
+        check = aligner_stage.Check(data, held_out) if held_out else None
+        net = loop.train(net, batches, aligner_net.losses, options, check).requires_grad_(True)
+        likelihoods = aligner_stage.align_all(net.cpu().eval(), data, cache)
+        # What the source knows exactly stays the anchor: sounds may not wander from round to round.
+        found = annotations.durations(data, cache) | exact
+    for name, likelihood in sorted(likelihoods.items()):
+        typer.echo(f"{name}: mean log posterior {likelihood:.3f} a frame")
+    _record(options, "aligner", [row.clip for row in rows], shape)
 
 
 @app.command("prosody")
@@ -315,6 +350,9 @@ def export_all(
     encoder = reference_net.ReferenceNet(reference_net.ReferenceShape())
     _load(encoder, runs / "reference", "encoder.")
     export.export_reference(encoder, models / "reference.onnx")
+    aligner = aligner_net.AlignerNet(aligner_net.AlignerShape())
+    _load(aligner, runs / "aligner")
+    export.export_aligner(aligner, models / "aligner.onnx")
     vocoder = vocoder_net.VocoderNet(vocoder_net.VocoderShape())
     _load(vocoder, runs / "vocoder")
     export.export_vocoder(vocoder, models / "vocoder.onnx")
@@ -325,14 +363,14 @@ def export_all(
     prosody = prosody_net.ProsodyNet(prosody_net.ProsodyShape())
     _load(prosody, runs / "prosody")
     export.export_prosody(prosody, models)
-    found = annotations.profiles(cache)
+    data = recordings.Recordings(cache)
+    speakers = release.Speakers(data, annotations.profiles(cache), annotations.Heard(data, cache))
     codes: Codes = release.read_codes(runs / "prosody" / "codes.json")
     training = {path.parent.name: json.loads(path.read_text("utf-8")) for path in sorted(runs.glob("*/training.json"))}
-    release.write_shape(models, found, codes, prosody.shape, latent_strength, training)
-    data = recordings.Recordings(cache)
-    release.write_voices(data, found, models / "voices")
+    release.write_shape(models, speakers, codes, prosody.shape, latent_strength, training)
+    release.write_voices(speakers, models / "voices")
     if clip:
-        release.write_clip(data, found, models, clip)
+        release.write_clip(speakers, models, clip)
 
 
 @app.command()

@@ -17,8 +17,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from .. import audio
+from .. import aligner, audio
 from .acoustic_net import AcousticNet, toned
+from .aligner_net import AlignerNet
 from .prosody_net import ProsodyNet
 from .reference_net import ReferenceNet
 from .vocoder_net import VocoderNet
@@ -36,10 +37,17 @@ class _AcousticEncoder(nn.Module):
         self.register_buffer("quality", torch.tensor([[1.0, 0.1]]), persistent=False)
 
     def forward(
-        self, ids: Tensor, timbre: Tensor, style: Tensor, offset: Tensor, adapter: Tensor
+        self,
+        ids: Tensor,
+        semantic: Tensor,
+        timbre: Tensor,
+        style: Tensor,
+        sounds: Tensor,
+        offset: Tensor,
+        adapter: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         condition = self.conditioner(timbre, style, self.quality) + offset
-        text, average = self.text(ids, condition, adapter=adapter)
+        text, average = self.text(ids, semantic, sounds, condition, adapter=adapter)
         return text, average, self.duration(text), condition
 
 
@@ -50,8 +58,10 @@ class _ProsodyText(nn.Module):
         super().__init__()
         self.inner = net.text
 
-    def forward(self, ids: Tensor, timbre: Tensor, style: Tensor, offset: Tensor, adapter: Tensor) -> Tensor:
-        return self.inner(ids, timbre, style, None, offset, adapter)
+    def forward(
+        self, ids: Tensor, semantic: Tensor, timbre: Tensor, style: Tensor, offset: Tensor, adapter: Tensor
+    ) -> Tensor:
+        return self.inner(ids, semantic, timbre, style, None, offset, adapter)
 
 
 class _AcousticDecoder(nn.Module):
@@ -157,17 +167,25 @@ def export_reference(net: ReferenceNet, path: Path) -> None:
     _write(_export(WithoutMask(net), example, ["timbre"], {"mel": {1: "frames"}}), path, asdict(net.shape))
 
 
+def export_aligner(net: AlignerNet, path: Path) -> None:
+    example = {"mel": torch.zeros(1, 200, net.shape.mel_bands)}
+    axes = {name: {1: "frames"} for name in ("mel", "log_posteriors")}
+    _write(_export(net, example, ["log_posteriors"], axes), path, asdict(net.shape), 8)
+
+
 def export_acoustic(net: AcousticNet, folder: Path, bits: int = 8) -> None:
     shape = net.shape
     condition = torch.zeros(1, shape.condition)
     ids = {
         "ids": torch.ones(1, 12, dtype=torch.long),
+        "semantic": torch.zeros(1, 12, shape.semantic),
         "timbre": torch.zeros(1, shape.timbre),
         "style": torch.zeros(1, shape.style),
+        "sounds": torch.zeros(1, *aligner.SOUNDS),
         "offset": condition,
         "adapter": torch.zeros(1, shape.encoder_layers, 2 * shape.width),
     }
-    axes = {name: {1: "phonemes"} for name in ("ids", "text", "average", "log_durations")}
+    axes = {name: {1: "phonemes"} for name in ("ids", "semantic", "text", "average", "log_durations")}
     outputs = ["text", "average", "log_durations", "condition"]
     _write(_export(_AcousticEncoder(net), ids, outputs, axes), folder / "acoustic_encoder.onnx", asdict(shape), bits)
     frames = {
@@ -190,12 +208,13 @@ def export_prosody(net: ProsodyNet, folder: Path) -> None:
     shape = net.shape
     text = {
         "ids": torch.ones(1, 12, dtype=torch.long),
+        "semantic": torch.zeros(1, 12, shape.semantic),
         "timbre": torch.zeros(1, shape.timbre),
         "style": torch.zeros(1, shape.style),
         "offset": torch.zeros(1, shape.width),
         "adapter": torch.zeros(1, shape.text_layers, 2 * shape.width),
     }
-    axes = {"ids": {1: "phonemes"}, "text": {1: "phonemes"}}
+    axes = {name: {1: "phonemes"} for name in ("ids", "semantic", "text")}
     _write(_export(_ProsodyText(net), text, ["text"], axes), folder / "prosody_text.onnx", asdict(shape), 8)
     steps = {
         "text": torch.zeros(1, 1, shape.width),

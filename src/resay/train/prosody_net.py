@@ -29,10 +29,13 @@ class ProsodyShape:
     """Energy tokens."""
     timbre: int = 192
     style: int = 16
+    semantic: int = 64
 
 
 class ProsodyText(nn.Module):
-    """What is said, and by whom: phonemes (B, P), timbre (B, 192), style (B, 16) -> (B, P, C), looking both ways.
+    """What is said, and by whom -> (B, P, C), looking both ways.
+
+    Reads phonemes (B, P), their words' meaning (B, P, S), timbre (B, 192), style (B, 16).
 
     A tuned voice moves the condition by an offset (B, C) and the blocks by an adapter (B, layers, 2 C).
     """
@@ -46,6 +49,8 @@ class ProsodyText(nn.Module):
         self.register_buffer("accent_of", torch.from_numpy(phonemes.ACCENT_OF), persistent=False)
         self.speaker = nn.Linear(shape.timbre, shape.width)
         self.style = nn.Linear(shape.style, shape.width)
+        self.semantic = nn.Linear(shape.semantic, shape.width, bias=False)
+        nn.init.zeros_(self.semantic.weight)
         self.timbre_gain = shape.timbre**0.5
         self.blocks = nn.ModuleList(
             Block(shape.width, 7, 3, shape.width, dilation=1 + layer, depth=shape.text_layers)
@@ -56,6 +61,7 @@ class ProsodyText(nn.Module):
     def forward(
         self,
         ids: Tensor,
+        semantic: Tensor,
         timbre: Tensor,
         style: Tensor,
         mask: Tensor | None = None,
@@ -65,7 +71,7 @@ class ProsodyText(nn.Module):
         condition = self.speaker(timbre * self.timbre_gain) + self.style(style)
         if offset is not None:
             condition = condition + offset
-        x = self.symbol(ids) + self.accent(self.accent_of[ids])
+        x = self.symbol(ids) + self.accent(self.accent_of[ids]) + self.semantic(semantic)
         x = steered(self.blocks, x, condition, mask, adapter)
         return self.norm(x) + condition.unsqueeze(1)
 
@@ -175,7 +181,7 @@ class ProsodyNet(nn.Module):
 def losses(net: ProsodyNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """Cross-entropy in nats of the three tokens of every phoneme, all before it given."""
     tokens, mask = batch["tokens"], batch["phoneme_mask"]
-    text = net.text(batch["ids"], batch["timbre"], batch["style"], mask)
+    text = net.text(batch["ids"], batch["semantic"], batch["timbre"], batch["style"], mask)
     before = functional.pad(tokens[:, :-1] + 1, (0, 0, 1, 0))
     hidden, _ = net.steps(text, before, net.empty_cache(len(tokens)).to(text.device))
     logits = net.heads(hidden, tokens[..., 0], tokens[..., 1])

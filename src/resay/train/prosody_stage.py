@@ -12,7 +12,7 @@ import torch
 
 from .. import acoustic, audio
 from ..prosody import POINTS, Codes, Plan
-from .acoustic_stage import Collator, Example
+from .acoustic_stage import SEMANTIC, Collator, Example
 from .loop import Batch
 from .prosody_net import ProsodyNet, ProsodyShape, losses
 from .recordings import batches_by_length
@@ -82,16 +82,19 @@ def batches(
             longest = int(lengths[group].max())
             ids, chosen = np.zeros((len(group), longest), np.int64), np.zeros((len(group), longest, 3), np.int64)
             mask = np.zeros((len(group), longest, 1), np.float32)
+            semantic = np.zeros((len(group), longest, SEMANTIC), np.float32)
             positions = [rows[index].position for index in group]
             for row, index in enumerate(group):
                 count = lengths[index]
                 ids[row, :count], chosen[row, :count], mask[row, :count] = rows[index].ids, tokens[index], 1.0
+                semantic[row, :count] = collator.semantic(rows[index])
             # Without style now and then, the model also knows what is ordinary: style strength 0.
             styled = (random.random((len(group), 1)) > 0.15).astype(np.float32)
             yield {
                 "ids": torch.from_numpy(ids),
                 "tokens": torch.from_numpy(chosen),
                 "phoneme_mask": torch.from_numpy(mask),
+                "semantic": torch.from_numpy(semantic),
                 "timbre": torch.from_numpy(collator.profiles.timbre[positions]),
                 "style": torch.from_numpy(collator.style[positions] * styled),
             }

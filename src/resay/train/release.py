@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import audio, consent, synthesis, text
+from .. import aligner, audio, consent, reference, synthesis, text
 from ..prosody import Codes
 from ..reference import Profile
 from ..voices import Voice
-from .annotations import Profiles
+from .annotations import Heard, Profiles
 from .prosody_net import ProsodyShape
 from .recordings import Recordings
 
@@ -33,20 +34,40 @@ SHIPPED = synthesis.SHIPPED
 LICENCE = "Weights: Apache-2.0. Trained on the recordings that NOTICE lists, under the licences named there."
 
 
-def voice_profile(recordings: Recordings, profiles: Profiles, speaker: str) -> Profile:
-    """The mean profile of all of a speaker's clips: one clip's mood does not become the voice."""
-    rows = [index for index, clip in enumerate(recordings.clips) if clip.speaker == speaker]
-    if not rows:
-        raise ValueError(f"no clip is spoken by {speaker}")
-    timbre = profiles.timbre[rows].mean(axis=0)
-    pitch = float(np.exp(np.log(profiles.pitch[rows]).mean()))
-    return Profile(timbre / np.linalg.norm(timbre), profiles.style[rows].mean(axis=0), round(pitch, 2))
+@dataclass(frozen=True, eq=False)
+class Speakers:
+    """Whose voice can be made out of the recordings."""
+
+    recordings: Recordings
+    profiles: Profiles
+    heard: Heard
+
+    def profile(self, speaker: str) -> Profile:
+        """The mean profile of all of a speaker's clips: one clip's mood does not become the voice."""
+        rows = [index for index, clip in enumerate(self.recordings.clips) if clip.speaker == speaker]
+        if not rows:
+            raise ValueError(f"no clip is spoken by {speaker}")
+        timbre = self.profiles.timbre[rows].mean(axis=0)
+        pitch = float(np.exp(np.log(self.profiles.pitch[rows]).mean()))
+        mels = [reference.scaled(self.recordings.mel(self.recordings.clips[index])) for index in rows]
+        sounds = aligner.mean_sounds(np.concatenate(mels), np.concatenate([self.heard.of(index) for index in rows]))
+        style = self.profiles.style[rows].mean(axis=0)
+        return Profile(timbre / np.linalg.norm(timbre), style, round(pitch, 2), sounds)
+
+    def blend(self, speakers: Sequence[str]) -> Profile:
+        """A voice between several: mean of timbre, style, log pitch and sounds."""
+        parts = [self.profile(speaker) for speaker in speakers]
+        timbre = np.mean([part.timbre for part in parts], axis=0)
+        pitch = float(np.exp(np.mean([np.log(part.pitch) for part in parts])))
+        style = np.mean([part.style for part in parts], axis=0)
+        sounds = np.mean([part.sounds for part in parts if part.sounds is not None], axis=0)
+        return Profile((timbre / np.linalg.norm(timbre)).astype(np.float32), style, round(pitch, 2), sounds)
 
 
-def write_voices(recordings: Recordings, profiles: Profiles, folder: Path) -> None:
+def write_voices(speakers: Speakers, folder: Path) -> None:
     """The default voices, as `.voice` files."""
     for name, (language, gender, speaker, description) in DEFAULT_VOICES.items():
-        profile = voice_profile(recordings, profiles, speaker)
+        profile = speakers.profile(speaker)
         voice = Voice(
             name,
             language,
@@ -59,18 +80,9 @@ def write_voices(recordings: Recordings, profiles: Profiles, folder: Path) -> No
         voice.save(folder / f"{name}.voice")
 
 
-def blend(recordings: Recordings, profiles: Profiles, speakers: Sequence[str]) -> Profile:
-    """A voice between several: mean of timbre, style and log pitch."""
-    parts = [voice_profile(recordings, profiles, speaker) for speaker in speakers]
-    timbre = np.mean([part.timbre for part in parts], axis=0)
-    pitch = float(np.exp(np.mean([np.log(part.pitch) for part in parts])))
-    style = np.mean([part.style for part in parts], axis=0)
-    return Profile((timbre / np.linalg.norm(timbre)).astype(np.float32), style, round(pitch, 2))
-
-
-def write_clip(recordings: Recordings, profiles: Profiles, models: Path, path: Path) -> None:
+def write_clip(speakers: Speakers, models: Path, path: Path) -> None:
     """The clip that the demo clones: spoken by the exported model itself, in a blend that is not shipped."""
-    voice = Voice("clip", "en", blend(recordings, profiles, CLIP_BLEND), consent.embedded("clip"))
+    voice = Voice("clip", "en", speakers.blend(CLIP_BLEND), consent.embedded("clip"))
     speech = synthesis.Engine(models).say(synthesis.Request(CLIP_TEXT), voice)
     audio.write(path, speech.audio)
 
@@ -104,6 +116,21 @@ def write_curves(models: Path, path: Path) -> None:
     audio.write_bytes(path, ("\n\n".join(parts) + "\n").encode())
 
 
+def guides(speakers: Speakers, clips: int = 8) -> dict[str, list[list[float]]]:
+    """Timbres, by language, of the synthetic speakers with many clips: natives whose delivery is well known."""
+    recordings = speakers.recordings
+    found: dict[str, dict[str, list[int]]] = {}
+    for index, clip in enumerate(recordings.clips):
+        if clip.set == "synthetic":
+            found.setdefault(clip.language, {}).setdefault(clip.speaker, []).append(index)
+    answer = {}
+    for language, people in found.items():
+        chosen = [rows for rows in people.values() if len(rows) >= clips]
+        means = [speakers.profiles.timbre[rows].mean(axis=0) for rows in chosen]
+        answer[language] = [np.round(mean / np.linalg.norm(mean), 4).astype(float).tolist() for mean in means]
+    return answer
+
+
 def write_codes(path: Path, codes: Codes) -> None:
     audio.write_bytes(path, json.dumps(_code_lists(codes)).encode())
 
@@ -120,9 +147,10 @@ def _code_lists(codes: Codes) -> dict[str, Any]:
 
 
 def write_shape(
-    folder: Path, profiles: Profiles, codes: Codes, shape: ProsodyShape, strength: float, training: dict[str, Any]
+    folder: Path, speakers: Speakers, codes: Codes, shape: ProsodyShape, strength: float, training: dict[str, Any]
 ) -> None:
     """`model.json`: everything about the graphs that is no weight, and how they came about."""
+    profiles = speakers.profiles
     content = {
         "name": "resay",
         "phoneme_table": text.phonemes.VERSION,
@@ -132,6 +160,7 @@ def write_shape(
         "codes": _code_lists(codes),
         "cache": [shape.layers, 2, 1, shape.heads, 0, shape.width // shape.heads],
         "latent_strength": strength,
+        "guides": guides(speakers),
         "licence": LICENCE,
         "training": training,
     }

@@ -7,7 +7,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from resay.train.alignment import monotonic_search
+from resay import aligner
+from resay.aligner import CLASS_OF, CLASSES, SILENCE, UNCERTAIN, monotonic_search
+from resay.text import phonemes
 
 
 def every_path(score: np.ndarray) -> np.ndarray:
@@ -50,3 +52,26 @@ def test_a_batch_is_as_each_alone() -> None:
 def test_too_few_frames_are_refused() -> None:
     with pytest.raises(ValueError, match="fewer frames"):
         monotonic_search(np.zeros((1, 3, 2), np.float32), np.array([3]), np.array([2]))
+
+
+def test_pauses_are_silence_and_tones_do_not_count() -> None:
+    classes = {symbol: CLASS_OF[phonemes.INDEX[symbol]] for symbol in phonemes.SYMBOLS}
+    assert {classes[symbol] for symbol in ("^", "$", "_", ",", ".")} == {SILENCE}
+    assert classes["a1"] == classes["a4"] != classes["o1"]
+    assert classes["AA0"] == classes["AA1"] != classes["a1"]
+    assert set(classes.values()) == set(range(CLASSES))
+
+
+def test_mean_sounds_are_of_the_frames_where_a_class_is_heard() -> None:
+    random = np.random.default_rng(0)
+    mel = random.standard_normal((40, 80)).astype(np.float32)
+    posteriors = np.full((40, CLASSES), np.log(0.001), np.float32)
+    posteriors[:10, 3] = posteriors[10:30, SILENCE] = np.log(0.9)
+    classes = aligner.heard(posteriors)
+    assert classes.tolist() == [3] * 10 + [SILENCE] * 20 + [UNCERTAIN] * 10
+    sounds = aligner.mean_sounds(mel, classes)
+    assert sounds.shape == aligner.SOUNDS
+    np.testing.assert_allclose(sounds[3, :-1], mel[:10].mean(axis=0), atol=1e-3)
+    assert sounds[3, -1] == 10
+    assert sounds[SILENCE, -1] == 20
+    assert not np.delete(sounds, [SILENCE, 3], axis=0).any()
