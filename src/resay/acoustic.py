@@ -5,16 +5,20 @@ Letters in shapes: P phonemes, T mel frames, M mel bands, Z latent.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from . import adapter
 from .aligner import SOUNDS
-from .audio import MEL_CENTRE, MEL_SPREAD, QUIETEST
+from .audio import FORMAT, MEL_CENTRE, MEL_SPREAD, QUIETEST, log_mel
 from .onnx_graph import OnnxGraph
 from .pitch import PITCH_CENTRE, filled_pitch
 from .prosody import POINTS, Plan
 from .reference import Profile
 
+_COMB_PITCHES = np.geomspace(50.0, 800.0, 193)
+_COMB_FLOOR = -1.0  # no voice is as empty between its harmonics as a row of pulses
 LATENT = 192
 """Width of the latent, z."""
 
@@ -32,20 +36,50 @@ def contour(plan: Plan) -> np.ndarray:
     return np.interp(frames, _points(plan.durations), plan.pitch.reshape(-1).astype(np.float64))
 
 
-def plan_columns(plan: Plan, middle: float) -> np.ndarray:
-    """What the network reads of a plan on every frame, float32 (T, 5).
+@lru_cache(maxsize=1)
+def _combs() -> np.ndarray:
+    """What a row of pulses looks like through the mel front end, for the pitches of `_COMB_PITCHES`, float32 (N, M).
 
-    Absolute pitch in octaves, energy between phoneme centres, the way through the phoneme forth and back, log duration.
+    Less its mean over the bands: where the harmonics lie, at no loudness.
+    """
+    rows = []
+    for hertz in _COMB_PITCHES:
+        turns = np.floor(np.arange(FORMAT.window * 4) * hertz / FORMAT.sample_rate)
+        mel = log_mel(np.diff(turns, prepend=-1.0).astype(np.float32))
+        rows.append(mel[4:-4].mean(axis=0))
+    found = (np.array(rows) - np.mean(rows, axis=1, keepdims=True)) / MEL_SPREAD
+    return np.maximum(found, _COMB_FLOOR).astype(np.float32)
+
+
+def harmonics(hertz: np.ndarray) -> np.ndarray:
+    """Where the harmonics of a pitch (T,) in Hz lie among the mel bands, float32 (T, M).
+
+    A network draws them badly from the pitch's number: which band a harmonic falls into is no smooth function of it.
+    """
+    table = _combs()
+    place = np.interp(np.log(hertz), np.log(_COMB_PITCHES), np.arange(len(table)))
+    low = np.minimum(place.astype(np.int64), len(table) - 2)
+    share = (place - low)[:, None].astype(np.float32)
+    return table[low] * (1.0 - share) + table[low + 1] * share
+
+
+def plan_columns(plan: Plan, middle: float) -> np.ndarray:
+    """What the network reads of a plan on every frame, float32 (T, 5 + M).
+
+    Absolute pitch in octaves, energy between phoneme centres, the way through the phoneme forth and back, log duration;
+    then the harmonics of the pitch.
     """
     durations = plan.durations
     owner = np.repeat(np.arange(len(durations)), durations)
     starts = np.cumsum(durations) - durations
     frames = np.arange(int(durations.sum())) + 0.5
     through = (frames - starts[owner]) / durations[owner]
-    octaves = contour(plan) + np.log2(middle / PITCH_CENTRE)
+    course = contour(plan)
+    octaves = course + np.log2(middle / PITCH_CENTRE)
     loudness = np.interp(frames, starts + durations / 2, plan.energy)
     columns = [octaves, loudness, through, 1.0 - through, np.log(durations[owner]) / 3.0]
-    return np.stack(columns, axis=1).astype(np.float32)
+    own = np.stack(columns, axis=1).astype(np.float32)
+    return np.concatenate([own, harmonics(middle * np.exp2(course))], axis=1)
 
 
 def measured_plan(track: np.ndarray, loudness: np.ndarray, durations: np.ndarray, middle: float) -> Plan:

@@ -44,6 +44,8 @@ class OnnxGraph:
         self.digest = "sha256:" + hashlib.sha256(content).hexdigest()
         self.inputs = [entry.name for entry in self._session.get_inputs()]
         self.shapes = {entry.name: tuple(entry.shape) for entry in self._session.get_inputs()}
+        self.note: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        """What the file says about itself."""
         self.outputs = [entry.name for entry in self._session.get_outputs()]
 
     def run(self, outputs: Sequence[str] | None = None, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:

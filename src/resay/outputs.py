@@ -174,6 +174,7 @@ class RunningDigest:
     """`Audio.digest` of all pieces together, without keeping them."""
 
     def __init__(self, sample_rate: int) -> None:
+        self.sample_rate = sample_rate
         self.samples = 0
         self._hash = hashlib.sha256(f"{sample_rate}:".encode())
 

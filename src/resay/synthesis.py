@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -80,14 +80,26 @@ class Request:
             raise BadOption(f"this model speaks at {FORMAT.sample_rate} Hz, not at {self.sample_rate} Hz")
 
 
-@dataclass(frozen=True, eq=False)
 class Piece:
-    """One spoken sentence, or part of a long one."""
+    """One spoken sentence, or part of a long one. Its sound is made when it is asked for, and once."""
 
-    index: int
-    sentence: Sentence
-    plan: Plan
-    audio: Audio
+    def __init__(self, index: int, sentence: Sentence, plan: Plan, sound: Iterator[Audio]) -> None:
+        self.index = index
+        self.sentence = sentence
+        self.plan = plan
+        self._sound = sound
+        self._made: list[Audio] = []
+
+    def parts(self) -> Iterator[Audio]:
+        """The sound in the parts in which it is made, a short one first; joined they are `audio`, bit for bit."""
+        yield from self._made
+        for part in self._sound:
+            self._made.append(part)
+            yield part
+
+    @cached_property
+    def audio(self) -> Audio:
+        return Audio.join(self.parts())
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,11 +205,11 @@ class Engine:
             durations[position] = max(1, round(seconds * FORMAT.frame_rate))
         return replace(plan, durations=durations)
 
-    def _render(self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int) -> Audio:
+    def _render(self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int) -> Iterator[Audio]:
         noise = standard_normal(stream_of_randomness(seed, index, "acoustic"), self.acoustic.noise_shape(plan))
         mel, pitch = self.acoustic.render(sentence.ids, plan, profile, noise)
         hiss = standard_normal(stream_of_randomness(seed, index, "vocoder"), self.vocoder.noise_shape(len(mel)))
-        return self.vocoder.decode(mel, pitch, hiss)
+        return self.vocoder.stream(mel, pitch, hiss)
 
 
 CODE_NAMES = ("durations", "pitch", "energy")

@@ -74,12 +74,14 @@ def take(
     digest: RunningDigest | None = None
     style, lexicon = cast.style, cast.lexicon
     for piece in watch(engine.stream(request, cast.voice, today=day, style=style, lexicon=lexicon, plans=plans)):
-        first_sound = first_sound or time.perf_counter() - started
-        sink.write(piece.audio)
-        digest = digest or RunningDigest(piece.audio.sample_rate)
-        cues.append(subtitles.cue(piece, digest.samples / piece.audio.sample_rate))
+        begun = digest.samples / digest.sample_rate if digest else 0.0
+        for part in piece.parts():
+            first_sound = first_sound or time.perf_counter() - started
+            sink.write(part)
+            digest = digest or RunningDigest(part.sample_rate)
+            digest.add(part)
+        cues.append(subtitles.cue(piece, begun))
         records.append(PieceRecord.of(piece))
-        digest.add(piece.audio)
     sink.finish()
     digest = digest or RunningDigest(audio.FORMAT.sample_rate)
     taken = time.perf_counter() - started

@@ -10,6 +10,8 @@ Letters: T frames, M mel bands, F frequency bins, S samples.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from . import audio
@@ -43,15 +45,8 @@ def features(mel: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
-def _overlap_add(windows: np.ndarray, audio_format: AudioFormat) -> np.ndarray:
-    """Sum of overlapping windows (T, window) -> (S,), the inverse of `audio.frames`."""
-    steps = audio_format.window // audio_format.hop
-    count = len(windows)
-    total = np.zeros((count + steps - 1, audio_format.hop), dtype=np.float32)
-    for step in range(steps):
-        total[step : step + count] += windows[:, step * audio_format.hop : (step + 1) * audio_format.hop]
-    side = (audio_format.window - audio_format.hop) // 2
-    return total.reshape(-1)[side : side + count * audio_format.hop]
+FIRST_FRAMES, NEXT_FRAMES = 40, 160
+"""Mel frames decoded at once: half a second, so that the first sound comes soon, then two seconds."""
 
 
 class Vocoder:
@@ -60,19 +55,53 @@ class Vocoder:
     def __init__(self, graph: OnnxGraph, audio_format: AudioFormat = FORMAT) -> None:
         self._graph = graph
         self._format = audio_format
+        # Frames on either side that decide a frame: of the smoothing filter and of every block.
+        self._side = (int(graph.note["layers"]) + 1) * (int(graph.note["kernel"]) // 2)
 
     def noise_shape(self, frames: int) -> int:
-        """Samples of standard normal noise that `decode` wants for so many frames."""
+        """Samples of standard normal noise that `stream` and `decode` want for so many frames."""
         return frames * self._format.hop
 
-    def decode(self, mel: np.ndarray, pitch: np.ndarray, noise: np.ndarray) -> Audio:
-        """Samples of (T, M) log mels with pitch (T,) in Hz, 0 where unvoiced, and standard normal noise (S,)."""
-        answer = self._graph.run(features=features(mel, pitch)[None])
+    def stream(self, mel: np.ndarray, pitch: np.ndarray, noise: np.ndarray) -> Iterator[Audio]:
+        """Samples of (T, M) log mels with pitch (T,) in Hz, 0 where unvoiced, and standard normal noise (S,), in parts.
+
+        The network sees windows that overlap by what it can look at, always the same ones: whoever takes the parts as
+        they come and whoever waits for all of them get the same bits.
+        """
         window = audio.hann(self._format.window)
-        voice = np.fft.rfft(audio.frames(pulses(pitch, self._format), self._format) * window, axis=-1)
-        breath = np.fft.rfft(audio.frames(noise.astype(np.float32), self._format) * window, axis=-1)
-        shaped = voice * (answer["real"][0] + 1j * answer["imaginary"][0]) + breath * answer["noise"][0]
-        windows = np.fft.irfft(shaped, axis=-1).astype(np.float32) * window
-        # Squared Hann windows a quarter apart add up to 3/2 everywhere.
-        samples = _overlap_add(windows, self._format) / 1.5
-        return Audio(np.clip(samples, -1.0, 1.0), self._format.sample_rate)
+        seen = features(mel, pitch)
+        voice, breath = (audio.frames(source, self._format) for source in (pulses(pitch, self._format), noise))
+        steps = self._format.window // self._format.hop
+        side = (self._format.window - self._format.hop) // 2
+        carried, skipped, first = np.zeros((steps - 1) * self._format.hop, np.float32), side, 0
+        while first < len(mel):
+            last = min(len(mel), first + (NEXT_FRAMES if first else FIRST_FRAMES))
+            real, imaginary, gain = self._filters(seen, first, last)
+            shaped = np.fft.rfft(voice[first:last] * window, axis=-1) * (real + 1j * imaginary)
+            shaped += np.fft.rfft(breath[first:last] * window, axis=-1) * gain
+            # Squared Hann windows a quarter apart add up to 3/2 everywhere.
+            total = _overlap_add(np.fft.irfft(shaped, axis=-1).astype(np.float32) * (window / 1.5), carried)
+            ready = total[skipped:] if last == len(mel) else total[skipped : (last - first) * self._format.hop]
+            carried, skipped, first = total[(last - first) * self._format.hop :], 0, last
+            yield Audio(np.clip(ready[: len(ready) - side] if last == len(mel) else ready, -1.0, 1.0))
+
+    def _filters(self, seen: np.ndarray, first: int, last: int) -> Iterator[np.ndarray]:
+        """What the network says of frames `first` to `last`, each (T, F)."""
+        before = min(self._side, first)
+        answer = self._graph.run(features=seen[None, first - before : last + self._side])
+        return (answer[name][0, before : before + last - first] for name in ("real", "imaginary", "noise"))
+
+    def decode(self, mel: np.ndarray, pitch: np.ndarray, noise: np.ndarray) -> Audio:
+        """All that `stream` gives, joined."""
+        return Audio.join(self.stream(mel, pitch, noise))
+
+
+def _overlap_add(windows: np.ndarray, carried: np.ndarray) -> np.ndarray:
+    """Sum of windows (T, W) a quarter apart, and of what earlier ones have left, (T + 3) quarters long."""
+    hop = windows.shape[1] - len(carried)
+    total = np.zeros(len(windows) * hop + len(carried), dtype=np.float32)
+    total[: len(carried)] = carried
+    for step in range(windows.shape[1] // hop):
+        part = total[step * hop : step * hop + len(windows) * hop].reshape(len(windows), hop)
+        part += windows[:, step * hop : (step + 1) * hop]
+    return total

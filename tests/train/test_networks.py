@@ -21,6 +21,7 @@ from resay.train import (  # noqa: E402
     aligner_net,
     aligner_stage,
     annotations,
+    critic,
     export,
     loop,
     prosody_net,
@@ -120,7 +121,7 @@ def test_acoustic_export_agrees(tmp_path: Path, bits: int, tolerance: float, siz
     given = {"ids": ids, "semantic": meaning, "timbre": timbre, "style": style, "sounds": sounds}
     encoded = encoder.run(**arrays(given | own))
     owner = torch.arange(5).repeat_interleave(4)[None]
-    plan, noise = torch.randn(1, 20, 5), torch.randn(1, 10, 192)
+    plan, noise = torch.randn(1, 20, 85), torch.randn(1, 10, 192)
     frames = arrays({"owner": owner, "plan": plan, "noise": noise, "strength": torch.ones(1)} | own_decoder)
     said = decoder.run(text=encoded["text"], condition=encoded["condition"], **frames)
     with torch.no_grad():
@@ -223,6 +224,29 @@ def test_acoustic_training_goes_downhill(collator: acoustic_stage.Collator, cach
     last = json.loads((options.out / "log.jsonl").read_text().splitlines()[-1])
     assert last["held_out_feed_forward_mel"] < 0.8 * float(first["mel"])
     assert (options.out / "samples" / "000040.png").stat().st_size > 5000
+
+
+def test_the_critic_learns_what_was_recorded_and_only_the_critic(
+    collator: acoustic_stage.Collator, cache: Path
+) -> None:
+    torch.manual_seed(0)
+    training = critic.AcousticTraining(ACOUSTIC)
+    batch = collator.batch(acoustic_stage.examples(collator.recordings, cache), np.random.default_rng(0))
+    found = critic.losses(training, batch)
+    found["critic"].backward(retain_graph=True)
+    assert all(parameter.grad is None for parameter in training.inner.parameters())
+    assert all(parameter.grad is not None for parameter in training.critic.parameters())
+    training.zero_grad(set_to_none=True)
+    (found["fooled"] + found["matched"]).backward()
+    assert all(parameter.grad is None for parameter in training.critic.parameters())
+    assert training.inner.leave.weight.grad.abs().sum() > 0
+    optimizer = torch.optim.Adam(training.critic.parameters(), 1e-3)
+    for _ in range(30):
+        loss = critic.losses(training, batch)["critic"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.5 * float(found["critic"].detach())
 
 
 def test_a_run_goes_on_from_its_checkpoint(cache: Path, tmp_path: Path) -> None:

@@ -65,11 +65,17 @@ def weights(models: Path) -> dict[str, Any]:
 
 
 def training_rows(shape: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Stage and how it was trained, in words, from what `model.json` keeps under `training`."""
+    """Stage and what it was trained on, in words, from what `model.json` keeps under `training`."""
     training = shape.get("training")
     if not isinstance(training, Mapping):
         return []
-    return [(str(stage), _words(manifest)) for stage, manifest in training.items()]
+    told = ("hours", "lines", "licences", "commit", "torch")
+    rows = []
+    for stage, manifest in training.items():
+        kept = {name: manifest[name] for name in told if name in manifest}
+        minutes = manifest["curve"][-1].get("minutes") if manifest.get("curve") else None
+        rows.append((str(stage), _words(({"minutes": minutes} if minutes else {}) | kept)))
+    return rows
 
 
 def _words(value: object) -> str:

@@ -65,12 +65,13 @@ class Cold:
 
 
 def _work(engine: Engine, voice: Voice, text: str, language: str) -> tuple[float, float, float]:
-    """Seconds until everything was said, seconds until the first piece, seconds of sound."""
+    """Seconds until everything was said, seconds until the first sound, seconds of sound."""
     started = time.perf_counter()
     first, sound = 0.0, 0.0
     for piece in engine.stream(Request(text, seed=42, language=language), voice):
-        first = first or time.perf_counter() - started
-        sound += piece.audio.seconds
+        for part in piece.parts():
+            first = first or time.perf_counter() - started
+            sound += part.seconds
     return time.perf_counter() - started, first, sound
 
 

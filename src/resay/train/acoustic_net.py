@@ -24,6 +24,7 @@ from ..audio import FORMAT
 from ..text import phonemes
 from .layers import Block, masked_mean, steered
 
+PLAN_COLUMNS = 5
 LATENT_PARTS = ("posterior.", "flow.", "prior.", "enter_latent.")
 """Parameters that the feed-forward path does without."""
 
@@ -232,7 +233,9 @@ class AcousticNet(nn.Module):
         self.conditioner = Conditioner(shape)
         self.text = TextEncoder(shape)
         self.duration = DurationPredictor(shape)
-        self.plan = nn.Linear(10, shape.width)
+        self.plan = nn.Linear(2 * PLAN_COLUMNS, shape.width)
+        self.harmonics = nn.Linear(2 * shape.mel_bands, shape.width, bias=False)
+        nn.init.zeros_(self.harmonics.weight)
         self.prior = nn.Linear(shape.width, 2 * shape.latent)
         self.flow = CouplingFlow(shape)
         self.posterior = WaveNet(
@@ -255,14 +258,15 @@ class AcousticNet(nn.Module):
         nn.init.zeros_(self.postnet_leave.bias)
 
     def frames(self, text: Tensor, owner: Tensor, plan: Tensor) -> Tensor:
-        """Text (B, P, C) spread over pairs of frames by their owning phonemes (B, T), with the plan (B, T, 5) added.
+        """Text (B, P, C) spread over pairs of frames by their owning phonemes (B, T), the plan (B, T, 5 + M) added.
 
         A pair that straddles a boundary gets the mean of both phonemes. Returns (B, H, C).
         """
         batch, count = owner.shape
         index = owner.unsqueeze(-1).expand(-1, -1, text.shape[-1])
         both = text.gather(1, index[:, 0::2]) + text.gather(1, index[:, 1::2])
-        return 0.5 * both + self.plan(plan.reshape(batch, count // 2, 10))
+        pairs = [part.reshape(batch, count // 2, -1) for part in plan.split([PLAN_COLUMNS, self.shape.mel_bands], -1)]
+        return 0.5 * both + self.plan(pairs[0]) + self.harmonics(pairs[1])
 
     def decode(
         self,
@@ -310,7 +314,12 @@ def _latent(net: AcousticNet, mel: Tensor, x: Tensor, condition: Tensor, pairs: 
 
 
 def losses(net: AcousticNet, batch: dict[str, Tensor], latent_kept: float = 0.0) -> dict[str, Tensor]:
-    """Mel before and after the postnet, voicing, average mel of phonemes, log duration, divergence of the latent.
+    """Mel before and after the postnet, voicing, average mel of phonemes, log duration, divergence of the latent."""
+    return spoken(net, batch, latent_kept)[0]
+
+
+def spoken(net: AcousticNet, batch: dict[str, Tensor], latent_kept: float) -> tuple[dict[str, Tensor], Tensor]:
+    """What `losses` gives, and the mel that was said (B, T, M).
 
     `latent_kept` is the share of rows whose decoder sees the latent. The others keep the feed-forward path alive: it
     must speak alone, and shows what the latent adds. At 0 posterior and flow are not run at all.
@@ -330,10 +339,11 @@ def losses(net: AcousticNet, batch: dict[str, Tensor], latent_kept: float = 0.0)
     spread = average.float().gather(1, batch["owner"].unsqueeze(-1).expand(-1, -1, mel.shape[-1]))
     target = torch.log(batch["durations"].float().clamp(min=1.0))
     voicing_loss = functional.binary_cross_entropy_with_logits(voicing.float(), batch["voiced"], reduction="none")
-    return found | {
+    found |= {
         "mel": masked_mean((fine.float() - mel).abs(), mask),
         "coarse": masked_mean((coarse.float() - mel).abs(), mask),
         "voicing": masked_mean(voicing_loss.unsqueeze(-1), mask),
         "average": masked_mean((spread - mel) ** 2, mask),
         "duration": masked_mean(((guess.float() - target) ** 2).unsqueeze(-1), phoneme_mask),
     }
+    return found, fine.float()

@@ -29,6 +29,7 @@ from . import (
     aligner_net,
     aligner_stage,
     annotations,
+    critic,
     export,
     loop,
     prosody_net,
@@ -209,11 +210,13 @@ def train_acoustic(
     latent: Annotated[float, typer.Option(help="Share of rows with latent; 0 leaves posterior and flow alone.")] = 0.0,
     frames: Annotated[int, typer.Option(help="Padded frames in a batch.")] = 6000,
     latent_only: Annotated[bool, typer.Option(help="Leave the feed-forward path as it is.")] = False,
+    adversarial: Annotated[bool, typer.Option(help="Train against a critic, for spectra without blur.")] = False,
 ) -> None:
     """The acoustic model."""
     aligned = _Aligned.open(cache, synthetic_only=real == 0)
     shape = acoustic_net.AcousticShape()
-    net = acoustic_net.AcousticNet(shape)
+    training = critic.AcousticTraining(shape)
+    net = training.inner
     acoustic_stage.start_from_usual_sounds(net, aligned.collator)
     if init:
         export.restore(net, init / "acoustic_encoder.onnx", init / "acoustic_decoder.onnx")
@@ -221,6 +224,7 @@ def train_acoustic(
     if latent_only:
         for name, parameter in net.named_parameters():
             parameter.requires_grad = name.startswith(acoustic_net.LATENT_PARTS)
+    of_batch = critic.losses if adversarial else critic.without_contest
     options = loop.Options(
         runs / "acoustic",
         minutes,
@@ -230,14 +234,15 @@ def train_acoustic(
         seed=seed,
         device=device,
         resume=resume,
-        weights={"divergence": 0.3, "average": 0.5, "duration": 0.5, "voicing": 0.3, "coarse": 0.5},
+        weights={"divergence": 0.3, "average": 0.5, "duration": 0.5, "voicing": 0.3, "coarse": 0.5} | critic.WEIGHTS,
     )
+    check = acoustic_stage.Check(aligned.collator, aligned.held_out, latent, options.out)
     loop.train(
-        net,
+        training,
         acoustic_stage.batches(aligned.collator, aligned.rows, seed, frames, real),
-        lambda inner, batch: acoustic_net.losses(inner, batch, latent),
+        lambda now, batch: of_batch(now, batch, latent),
         options,
-        acoustic_stage.Check(aligned.collator, aligned.held_out, latent, options.out),
+        lambda average, step: check(average.inner, step),
     )
     _record(options, "acoustic", [row.clip for row in aligned.rows], shape)
 
@@ -357,7 +362,7 @@ def export_all(
     _load(vocoder, runs / "vocoder")
     export.export_vocoder(vocoder, models / "vocoder.onnx")
     acoustic = acoustic_net.AcousticNet(acoustic_net.AcousticShape())
-    _load(acoustic, runs / "acoustic")
+    _load(acoustic, runs / "acoustic", "inner.")
     export.export_acoustic(acoustic, models)
     export.save_posterior(acoustic, export.POSTERIOR)
     prosody = prosody_net.ProsodyNet(prosody_net.ProsodyShape())

@@ -191,7 +191,7 @@ def export_acoustic(net: AcousticNet, folder: Path, bits: int = 8) -> None:
     frames = {
         "text": torch.zeros(1, 12, shape.width),
         "owner": torch.zeros(1, 40, dtype=torch.long),
-        "plan": torch.zeros(1, 40, 5),
+        "plan": torch.zeros(1, 40, 5 + shape.mel_bands),
         "condition": condition,
         "noise": torch.zeros(1, 20, shape.latent),
         "strength": torch.ones(1),

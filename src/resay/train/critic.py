@@ -1,0 +1,109 @@
+"""Adversarial training of the acoustic model: a critic that tells recorded mels from made ones.
+
+A mean error alone is smallest for the mean of all ways to say something, which is a blur, and a blurred spectrum
+belongs to nobody. The critic knows the speaker, the recording's quality and where the harmonics should be, so that
+sharp is not enough: it must be the right voice.
+
+Letters in shapes: B batch, N stretches, T frames, M mel bands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from .acoustic_net import PLAN_COLUMNS, AcousticNet, AcousticShape, spoken
+
+STRETCH = 64
+"""Frames of each stretch: 0.8 s, a few syllables."""
+
+
+@dataclass(frozen=True)
+class CriticShape:
+    channels: tuple[int, ...] = (64, 128, 192)
+    stretches: int = 32
+
+
+class Critic(nn.Module):
+    """Stretches of mel (N, T, M) with harmonics (N, T, M) of a speaker (N, D) -> scores (N, T', M'), and features.
+
+    Convolutions over patches, as in pix2pix (Isola et al. 2017); the speaker enters by projection (Miyato and Koyama
+    2018).
+    """
+
+    def __init__(self, shape: CriticShape, speaker: int, bands: int) -> None:
+        super().__init__()
+        widths = (3, *shape.channels)
+        self.layers = nn.ModuleList(
+            nn.Conv2d(entering, leaving, 3, stride=2, padding=1) for entering, leaving in pairwise(widths)
+        )
+        self.score = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        self.speaker = nn.Linear(speaker, widths[-1])
+        self.register_buffer("height", torch.linspace(-1.0, 1.0, bands), persistent=False)
+
+    def forward(self, mel: Tensor, harmonics: Tensor, speaker: Tensor) -> tuple[Tensor, list[Tensor]]:
+        x = torch.stack([mel, harmonics, self.height.expand_as(mel)], dim=1)
+        features = []
+        for layer in self.layers:
+            x = functional.leaky_relu(layer(x), 0.2)
+            features.append(x)
+        known = (self.speaker(speaker)[:, :, None, None] * x).mean(dim=1)
+        return self.score(x).squeeze(1) + known, features
+
+
+class AcousticTraining(nn.Module):
+    """The acoustic model with its critic; only the model is exported."""
+
+    def __init__(self, shape: AcousticShape) -> None:
+        super().__init__()
+        self.inner = AcousticNet(shape)
+        self.stretches = CriticShape().stretches
+        self.critic = Critic(CriticShape(), shape.timbre + 2, shape.mel_bands)
+
+
+WEIGHTS = {"critic": 1.0, "fooled": 0.03, "matched": 0.3}
+"""Factors of the contest's losses."""
+
+
+def without_contest(training: AcousticTraining, batch: dict[str, Tensor], latent_kept: float) -> dict[str, Tensor]:
+    """The acoustic model's losses alone."""
+    return spoken(training.inner, batch, latent_kept)[0]
+
+
+def _stretches(batch: dict[str, Tensor], said: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Real mels, said mels and harmonics (N, T, M) of stretches from random places, and their speakers (N, D)."""
+    lengths = batch["mask"].sum(dim=(1, 2)).long()
+    rows = torch.nonzero(lengths >= STRETCH).squeeze(1)
+    rows = rows[torch.randint(len(rows), (count,), device=rows.device)] if len(rows) else rows
+    first = (torch.rand(len(rows), device=rows.device) * (lengths[rows] - STRETCH + 1)).long()
+    at = first[:, None] + torch.arange(STRETCH, device=rows.device)
+    harmonics = batch["plan"][..., PLAN_COLUMNS:]
+    speaker = torch.cat([batch["timbre"] * batch["timbre"].shape[1] ** 0.5, batch["quality"]], dim=1)
+    real, made, comb = (values[rows[:, None], at] for values in (batch["mel"], said, harmonics))
+    return real, made, comb, speaker[rows]
+
+
+def losses(training: AcousticTraining, batch: dict[str, Tensor], latent_kept: float = 0.0) -> dict[str, Tensor]:
+    """Those of the acoustic model, and of the contest: `critic` teaches the critic, `fooled` and `matched` the model.
+
+    Hinge losses (Lim and Ye 2017), and the distance of the critic's features (Larsen et al. 2016).
+    """
+    found, said = spoken(training.inner, batch, latent_kept)
+    real, made, harmonics, speaker = _stretches(batch, said, training.stretches)
+    if not len(real):
+        return found
+    score_real, seen_real = training.critic(real, harmonics, speaker)
+    score_made, _ = training.critic(made.detach(), harmonics, speaker)
+    found["critic"] = functional.relu(1 - score_real).float().mean() + functional.relu(1 + score_made).float().mean()
+    # The same critic once more, its own parameters held: what moves here is the model.
+    held = {name: value.detach() for name, value in training.critic.state_dict(keep_vars=True).items()}
+    score, seen = functional_call(training.critic, held, (made, harmonics, speaker))
+    found["fooled"] = -score.float().mean()
+    pairs = zip(seen, seen_real, strict=True)
+    found["matched"] = torch.stack([(a.float() - b.detach().float()).abs().mean() for a, b in pairs]).mean()
+    return found
