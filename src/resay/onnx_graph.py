@@ -45,6 +45,7 @@ class OnnxGraph:
         self.inputs = [entry.name for entry in self._session.get_inputs()]
         self.shapes = {entry.name: tuple(entry.shape) for entry in self._session.get_inputs()}
         self.outputs = [entry.name for entry in self._session.get_outputs()]
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, outputs: Sequence[str] | None = None, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Arrays of the named outputs (all by default)."""

@@ -37,6 +37,7 @@ from . import (
     reference_net,
     reference_stage,
     release,
+    semantic_command,
     vocoder_net,
     vocoder_stage,
 )
@@ -328,6 +329,9 @@ def train_prosody(
         check,
     )
     _record(options, "prosody", [row.clip for row in aligned.rows], shape)
+
+
+app.command("semantic")(semantic_command.train_semantic)
 
 
 def _load(net: torch.nn.Module, folder: Path, prefix: str = "") -> torch.nn.Module:
