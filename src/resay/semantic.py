@@ -123,7 +123,7 @@ class SemanticEncoder:
         self.digest = graph.digest
         try:
             self.subwords = Subwords(graph.metadata["pieces"].split("\n"))
-            lines = [line.split(" ") for line in graph.metadata["readings"].split("\n") if line]
+            lines = [line.split(" ") for line in graph.metadata["reading_names"].split("\n") if line]
         except (KeyError, ValueError) as error:
             raise BrokenModel(f"the semantic encoder has no vocabulary ({error}); reinstall resay") from error
         self.readings: dict[str, dict[str, int]] = {}

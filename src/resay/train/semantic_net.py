@@ -9,6 +9,7 @@ Letters in shapes: B batch, T subwords, C width, N labelled subwords, V vocabula
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -108,13 +109,6 @@ class SemanticEncoder(nn.Module):
         fused = self.fused(self.states(ids))
         return self.project(fused), self.scores(fused)
 
-    def standardise(self, vectors: Tensor) -> None:
-        """Fold the mean and spread of such vectors (N, 64) into the projection, so that they come out as 0 and 1."""
-        mean, spread = vectors.mean(dim=0), vectors.std(dim=0) + 1e-5
-        with torch.no_grad():
-            self.project.weight /= spread[:, None]
-            self.project.bias.sub_(mean).div_(spread)
-
 
 class SemanticNet(nn.Module):
     """The encoder, and the tasks that it is trained by."""
@@ -135,6 +129,20 @@ class SemanticNet(nn.Module):
         """Scores of the vocabulary, its table shared with the embedding: (N, embedding) -> (N, V)."""
         return functional.linear(narrow, self.encoder.embed.weight / self.shape.embedding**0.5, self.bias)
 
+    def standardise(self, vectors: Tensor) -> None:
+        """Fold the mean and spread of such vectors (N, 64) into the projection: they come out as 0 and 1 from now on.
+
+        What is told from the vectors is told as before.
+        """
+        mean, spread = vectors.mean(dim=0), vectors.std(dim=0) + 1e-5
+        project = self.encoder.project
+        with torch.no_grad():
+            project.weight.div_(spread[:, None])
+            project.bias.sub_(mean).div_(spread)
+            for head in (self.recall, self.tag, self.pause):
+                head.bias.add_(head.weight @ mean)
+                head.weight.mul_(spread)
+
 
 def allowed(lengths: Tensor, longest: int, causal: Tensor) -> Tensor:
     """Who sees whom, bool (B, 1, T, T): nobody sees padding, and in causal rows (B,) nobody sees what comes later."""
@@ -144,24 +152,90 @@ def allowed(lengths: Tensor, longest: int, causal: Tensor) -> Tensor:
     return present & (back | ~causal[:, None, None, None])
 
 
-def losses(net: SemanticNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Cross-entropies in nats: next and hidden subwords, readings, and what the vectors alone say."""
-    encoder, causal = net.encoder, batch["causal"]
-    states = encoder.states(batch["ids"], allowed(batch["lengths"], batch["ids"].shape[1], causal))
+@dataclass(frozen=True)
+class Seen:
+    """What the network makes of a batch."""
+
+    last: Tensor
+    """The last layer, (B, T, C)."""
+    fused: Tensor
+    """All layers, (B, T, C)."""
+    vectors: Tensor
+    """(B, T, 64)."""
+
+
+def see(encoder: SemanticEncoder, batch: dict[str, Tensor]) -> Seen:
+    """The encoder over a batch, each row as its mask allows."""
+    states = encoder.states(batch["ids"], allowed(batch["lengths"], batch["ids"].shape[1], batch["causal"]))
     fused = encoder.fused(states)
-    vectors = encoder.project(fused)
-    words = batch["words"]
-    next_word, hidden = (words != IGNORED) & causal[:, None], (words != IGNORED) & ~causal[:, None]
-    last = net.leave(net.norm(states[-1]))
+    return Seen(states[-1], fused, encoder.project(fused))
+
+
+def losses(net: SemanticNet, batch: dict[str, Tensor], seen: Seen | None = None) -> dict[str, Tensor]:
+    """Cross-entropies in nats: next and hidden subwords, readings, and what the vectors alone say."""
+    seen = seen or see(net.encoder, batch)
+    words, causal = batch["words"], batch["causal"][:, None]
+    next_word, hidden = (words != IGNORED) & causal, (words != IGNORED) & ~causal
+    last = net.leave(net.norm(seen.last))
     found = {
         "next": _loss(net.words(last[next_word]), words[next_word]),
         "hidden": _loss(net.words(last[hidden]), words[hidden]),
-        "recalled": _loss(net.words(net.recall(vectors[hidden])), words[hidden]),
+        "recalled": _loss(net.words(net.recall(seen.vectors[hidden])), words[hidden]),
     }
-    for name, score, at in (("readings", encoder.scores, fused), ("tags", net.tag, vectors), ("pauses", net.pause, vectors)):
+    tasks = {"readings": (net.encoder.scores, seen.fused), "tags": (net.tag, seen.vectors)}
+    for name, (score, at) in (tasks | {"pauses": (net.pause, seen.vectors)}).items():
         labelled = batch[name] != IGNORED
         found[name] = _loss(score(at[labelled]), batch[name][labelled])
     return found
+
+
+def distilled(teacher: SemanticNet) -> Callable[[SemanticNet, dict[str, Tensor]], dict[str, Tensor]]:
+    """Losses of a smaller network that has a larger one of the same vocabulary to follow (Hinton et al. 2015).
+
+    Besides the labels: its vectors, and how sure it is of every reading.
+    """
+    teacher = teacher.eval().requires_grad_(False)
+
+    def both(net: SemanticNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        with torch.no_grad():
+            taught = see(teacher.encoder, batch)
+        own = see(net.encoder, batch)
+        present = torch.arange(batch["ids"].shape[1]) < batch["lengths"][:, None]
+        labelled = batch["readings"] != IGNORED
+        wanted = torch.softmax(teacher.encoder.scores(taught.fused[labelled]).float(), dim=-1)
+        surely = torch.log_softmax(net.encoder.scores(own.fused[labelled]).float(), dim=-1)
+        return losses(net, batch, own) | {
+            "vectors": functional.mse_loss(own.vectors[present].float(), taught.vectors[present].float()),
+            "taught_readings": -(wanted * surely).sum() / max(1, len(wanted)),
+        }
+
+    return both
+
+
+class Following(nn.Module):
+    """A network whose vectors are to say what a foreign encoder says: `width` numbers a subword."""
+
+    def __init__(self, net: SemanticNet, width: int) -> None:
+        super().__init__()
+        self.net = net
+        self.foreign = nn.Linear(SEMANTIC, width)
+
+
+def followed(
+    states_of: Callable[[dict[str, Tensor]], tuple[Tensor, Tensor]],
+) -> Callable[[Following, dict[str, Tensor]], dict[str, Tensor]]:
+    """Losses with a foreign encoder to follow: `states_of` a batch are its states (B, T, H) and where it has any (B, T).
+
+    Told from 64 numbers by one linear layer, they are what a reduced-rank regression would keep of them.
+    """
+
+    def both(following: Following, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        states, known = states_of(batch)
+        own = see(following.net.encoder, batch)
+        told = following.foreign(own.vectors[known]).float()
+        return losses(following.net, batch, own) | {"foreign": functional.mse_loss(told, states[known].float())}
+
+    return both
 
 
 def _loss(scores: Tensor, labels: Tensor) -> Tensor:

@@ -45,6 +45,8 @@ class Material:
     """Lines without hand-made labels, for the language model's losses."""
     held_out_gold: list[tuple[Line, str, str, int]]
     """Line, character, right reading, its place among the subwords."""
+    counts: dict[str, int]
+    """Lines of each file, for the training manifest."""
 
 
 def material(texts: Sequence[Path], sentences: Path, labels: Path, pieces: Sequence[str] | None = None) -> Material:
@@ -54,7 +56,8 @@ def material(texts: Sequence[Path], sentences: Path, labels: Path, pieces: Seque
     measured = [row for row in marked if polyphones.is_held_out(row[0])]
     trained += semantic_text.hand_written()
     secret = {row[1] for row in measured}
-    plain = [line for path in texts for line in semantic_text.lines(path) if line not in secret]
+    found = {path.name: [line for line in semantic_text.lines(path) if line not in secret] for path in texts}
+    plain = [line for lines in found.values() for line in lines]
     readings = semantic_text.reading_table((text[place], reading) for _, text, place, reading in trained)
     if pieces is None:
         needed = {character for character, _ in readings.numbers}
@@ -71,6 +74,7 @@ def material(texts: Sequence[Path], sentences: Path, labels: Path, pieces: Seque
         [line for line in gold if len(line.ids) <= 2 * semantic_text.LONGEST],
         [line for kept, line in analysed if kept],
         [_measured(text, place, reading, subwords) for _, text, place, reading in measured],
+        {name: len(lines) for name, lines in found.items()} | {sentences.name: len(trained)},
     )
 
 
@@ -132,6 +136,7 @@ def batch(subwords: Subwords, rows: Sequence[Line], causal: Sequence[bool], orde
     longest = max(len(row.ids) for row in rows)
     ids = torch.full((len(rows), longest), subwords.number(PADDING))
     labels = {name: torch.full((len(rows), longest), IGNORED) for name in ("words", "readings", "tags", "pauses")}
+    whole = ids.clone()
     mask = subwords.number(MASK)
     for place, (row, back) in enumerate(zip(rows, causal, strict=True)):
         shown, readings = list(row.ids), list(row.readings)
@@ -143,11 +148,12 @@ def batch(subwords: Subwords, rows: Sequence[Line], causal: Sequence[bool], orde
                     shown[at] = order.randrange(len(subwords)) if chance < SHOWN_ANYWAY + REPLACED else mask
                     readings[at] = IGNORED
         ids[place, : len(shown)] = torch.tensor(shown)
+        whole[place, : len(shown)] = torch.tensor(row.ids)
         tasks = {"words": words, "readings": readings} | ({} if back else {"tags": row.tags, "pauses": row.kind})
         for name, values in tasks.items():
             labels[name][place, : len(values)] = torch.tensor(values)
     lengths = torch.tensor([len(row.ids) for row in rows])
-    return {"ids": ids, "lengths": lengths, "causal": torch.tensor(list(causal)), **labels}
+    return {"ids": ids, "lengths": lengths, "causal": torch.tensor(list(causal)), "whole": whole, **labels}
 
 
 class Check:
@@ -171,6 +177,19 @@ class Check:
         return {f"unseen_{name}": round(sums[name], 4) for name in ("next", "hidden", "readings")} | {
             f"right_{name}": round(value, 4) for name, value in right.items()
         }
+
+
+def vectors(net: SemanticNet, data: Material, lines: int = 2000) -> Tensor:
+    """Vectors of the words of some lines as they are spoken, (N, 64), by which all others are brought to unit spread."""
+    subwords = data.subwords
+    found = []
+    step = max(1, len(data.lines) // lines)
+    for line in data.lines[::step]:
+        ids = torch.tensor([[subwords.number(START), *line.ids, subwords.number(END)]])
+        with torch.no_grad():
+            seen = net.encoder(ids)[0][0, 1:-1]
+        found.append(seen[torch.tensor(line.kind) == 0])
+    return torch.cat(found).float()
 
 
 def readings_right(net: SemanticNet, data: Material, causal: bool) -> float:
