@@ -9,6 +9,7 @@ Letters in shapes: P phonemes, T subwords, C readings.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,14 @@ SPECIAL = (PADDING, START, END, MASK, UNKNOWN, PAUSE, *phonemes.PUNCTUATION)
 """What stands first in every vocabulary, in this order."""
 INSIDE = "##"
 """Goes before a piece that continues an English word."""
+
+
+WRITTEN = re.compile(
+    rf"(?P<han>[{mandarin.HAN}]+)|(?P<latin>[A-Za-z]+(?:['’][A-Za-z]+)*)|(?P<pause>[,，、.。!！?？;；:：—…()（）])"
+)
+"""What is taken from text that is not yet a sentence: words and pauses."""
+SEEN_BESIDE = 40
+"""Characters on either side that are looked at to decide a reading."""
 
 
 class Subwords:
@@ -114,6 +123,18 @@ def _owned(word: Word, pieces: int) -> list[tuple[int, int]]:
     return [(start, end)] * pieces
 
 
+def inputs(graph: OnnxGraph, vectors: np.ndarray | None) -> dict[str, np.ndarray]:
+    """What a graph is fed of the vectors (P, 64): nothing where it takes none.
+
+    Raises BrokenModel where it takes them and there are none: `model.json` and the graphs do not belong together.
+    """
+    if "semantic" not in graph.inputs:
+        return {}
+    if vectors is None:
+        raise BrokenModel("a graph wants semantic vectors, model.json names no encoder; reinstall resay")
+    return {"semantic": vectors[None]}
+
+
 class SemanticEncoder:
     """The exported encoder with its vocabulary, both in one file. Threads may share it."""
 
@@ -127,6 +148,7 @@ class SemanticEncoder:
         except (KeyError, ValueError) as error:
             raise BrokenModel(f"the semantic encoder has no vocabulary ({error}); reinstall resay") from error
         self.readings: dict[str, dict[str, int]] = {}
+        """Readings of every ambiguous character that is known, and their numbers."""
         for number, (character, reading) in enumerate(lines):
             self.readings.setdefault(character, {})[reading] = number
 
@@ -134,6 +156,26 @@ class SemanticEncoder:
     def open(cls, path: Path, threads: int = 1) -> SemanticEncoder:
         """The encoder of an `.onnx` file."""
         return cls(OnnxGraph(path, threads))
+
+    def chances(self, text: str, position: int) -> dict[str, float]:
+        """Log probability of each reading of the character at a place of a text; empty where it is not known.
+
+        All pauses are alike to it, so that a comma made a full stop moves no reading.
+        """
+        known = self.readings.get(mandarin.to_simplified(text[position]), {})
+        if not known:
+            return {}
+        first = max(0, position - SEEN_BESIDE)
+        ids, at = [self.subwords.number(START)], 0
+        for match in WRITTEN.finditer(text[first : position + SEEN_BESIDE]):
+            if match.start() <= position - first < match.end():
+                at = len(ids) + position - first - match.start()
+            pause = match.lastgroup == "pause"
+            ids += [self.subwords.number(PAUSE)] if pause else self.subwords.cut(match.group().replace("’", "'"))
+        ids.append(self.subwords.number(END))
+        scores = self._graph.run(["readings"], ids=np.array([ids]))["readings"][0, at, list(known.values())]
+        scores -= scores.max()
+        return dict(zip(known, (scores - np.log(np.exp(scores).sum())).tolist(), strict=True))
 
     def vectors(self, sentence: Sentence, previous: Sentence | None = None) -> np.ndarray:
         """One row a phoneme, float32 (P, 64), of unit spread; zeros where nothing is written: ends and pauses.

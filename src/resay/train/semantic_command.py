@@ -22,7 +22,7 @@ GRAPH = "semantic.onnx"
 PIECES = "pieces.txt"
 """The vocabulary, beside the checkpoint."""
 TASKS = Path("runs/checkpoints/semantic.safetensors")
-SAVE_MINUTES = 3.0
+SAVE_MINUTES = 5.0
 WEIGHTS = {"recalled": 0.3, "tags": 0.3, "pauses": 0.3}
 SMALL = {"width": 128, "layers": 3}
 """What distillation makes of the shape."""
@@ -124,6 +124,8 @@ def _run(variant: _Variant, data: Material, options: loop.Options) -> SemanticNe
     net = SemanticNet(replace(shape, **SMALL) if variant.distil else shape)
     batches = semantic_stage.batches(data, options.seed)
     check = semantic_stage.Check(data)
+    if variant.start is None and not (options.resume and (options.out / "checkpoint.pt").exists()):
+        net.encoder.embed.weight.data.copy_(semantic_stage.embedding(data, shape.embedding, seed=options.seed))
     if variant.distil:
         losses = semantic_net.distilled(_restored(shape, variant.start))
         return loop.train(net, batches, losses, options, check)

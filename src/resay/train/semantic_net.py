@@ -98,8 +98,8 @@ class SemanticEncoder(nn.Module):
     def fused(self, states: list[Tensor]) -> Tensor:
         """All layers weighted by a learnt softmax (ELMo, Peters et al. 2018), each normalised first: (B, T, C)."""
         shares = torch.softmax(self.mix, dim=0)
-        normal = [functional.layer_norm(state, state.shape[-1:]) for state in states]
-        return sum(share * state for share, state in zip(shares, normal, strict=True))
+        width = (self.project.in_features,)
+        return sum(shares[index] * functional.layer_norm(state, width) for index, state in enumerate(states))
 
     def scores(self, fused: Tensor) -> Tensor:
         """Scores of readings of fused subwords (…, C) -> (…, readings)."""

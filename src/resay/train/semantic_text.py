@@ -16,12 +16,11 @@ from zlib import crc32
 
 from tokenizers import Tokenizer, models, trainers
 
-from ..semantic import INSIDE, SPECIAL, UNKNOWN, Subwords
+from ..semantic import INSIDE, SPECIAL, UNKNOWN, WRITTEN, Subwords
 from ..text import mandarin, polyphones
 from . import polyphones as labelled_polyphones
 from .semantic_net import IGNORED
 
-WORD = re.compile(rf"(?P<han>[{mandarin.HAN}]+)|(?P<latin>[A-Za-z]+(?:['’][A-Za-z]+)*)|(?P<pause>[,，、.。!！?？;；:：—…()（）])")
 SIGNS = dict(zip("，、。！？；：（）()", ",,.!?;:,,,,", strict=True))
 PAUSE_KINDS = {",": 1, ";": 1, ":": 1, "—": 1, ".": 2, "…": 2, "?": 3, "!": 4}
 """Kind of pause that a sign after a subword makes; 0 is none."""
@@ -70,7 +69,7 @@ def vocabulary(text: Iterable[str], english: int = 1600, least: int = 8, needed:
     characters: Counter[str] = Counter()
     words: Counter[str] = Counter()
     for line in text:
-        for match in WORD.finditer(line):
+        for match in WRITTEN.finditer(line):
             if match.lastgroup == "han":
                 characters.update(mandarin.to_simplified(match.group()))
             elif match.lastgroup == "latin":
@@ -139,7 +138,7 @@ def analysed(text: str, subwords: Subwords, readings: Readings, marked: dict[int
     import rjieba
 
     found = Line()
-    for match in WORD.finditer(text):
+    for match in WRITTEN.finditer(text):
         if match.lastgroup == "pause":
             sign = SIGNS.get(match.group(), match.group())
             found.add(subwords.number(sign), kind=PAUSE_KINDS[sign])
