@@ -204,7 +204,6 @@ def test_style_may_come_from_elsewhere(run, work, clip):
         (["Hi.", "--voice", "Ada", "--speed", "nan"], "speed"),
         (["Hi.", "--voice", "Ada", "--sample-rate", "44100"], "44100"),
         (["Hi.", "--voice", "Ada", "--prompt-text", "hello"], "not available"),
-        (["Hi.", "--voice", "Ada", "--context"], "not available"),
         (["Hi.", "--voice", "Ada", "--style-strength", "-1"], "style strength"),
         (["Hi.", "--voice", "Ada", "--lexicon", "none.jsonl"], "none.jsonl"),
         (["Hi.", "--voice", "Ada", "--style", "nobody"], "no voice is called"),

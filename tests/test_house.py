@@ -17,8 +17,8 @@ SOURCE = ROOT / "src" / "resay"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
-    "errors ogg audio pitch consent text identity onnx_graph aligner adapter reference prosody acoustic vocoder voices "
-    "synthesis embedding manifest outputs subtitles takes measure pictures compare replay archive seeds audition "
+    "errors ogg audio pitch consent text identity onnx_graph aligner adapter semantic reference prosody acoustic vocoder "
+    "voices synthesis embedding manifest outputs subtitles takes measure pictures compare replay archive seeds audition "
     "batch server studio train evaluate cli"
 ).split()
 """Every module of the package in its one order: each imports only what stands before it."""
@@ -159,3 +159,11 @@ def test_licence_and_notice_travel_with_the_package():
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
     for source in ("Common Voice", "LibriSpeech", "speechocean762", "audio-cmn", "Kokoro-82M", "LJ Speech"):
         assert source in notice
+
+
+def test_importing_resay_is_quick():
+    probe = "import time; begun = time.process_time(); import resay; print(time.process_time() - begun)"
+    runs = [subprocess.run([sys.executable, "-c", probe], capture_output=True, check=True) for _ in range(3)]
+    assert (
+        min(float(run.stdout) for run in runs) <= 0.06
+    )  # seconds of the processor, so that a busy machine is no failure

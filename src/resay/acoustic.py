@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import adapter
+from . import adapter, semantic
 from .aligner import SOUNDS
 from .audio import FORMAT, MEL_CENTRE, MEL_SPREAD, QUIETEST, log_mel
 from .onnx_graph import OnnxGraph
@@ -136,18 +136,21 @@ class Acoustic:
         """Shape (T / 2 rounded up, Z) of the standard normal noise that `render` wants."""
         return (int(plan.durations.sum()) + 1) // 2, LATENT
 
-    def _encode(self, ids: np.ndarray, profile: Profile) -> dict[str, np.ndarray]:
+    def _encode(self, ids: np.ndarray, profile: Profile, meaning: np.ndarray | None) -> dict[str, np.ndarray]:
         own = adapter.inputs(self._encoder, "acoustic_encoder", profile.adapter)
+        own |= semantic.inputs(self._encoder, meaning)
         if "sounds" in self._encoder.shapes:
             own["sounds"] = (np.zeros(SOUNDS, dtype=np.float32) if profile.sounds is None else profile.sounds)[None]
         return self._encoder.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None], **own)
 
-    def render(self, ids: np.ndarray, plan: Plan, profile: Profile, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def render(
+        self, ids: np.ndarray, plan: Plan, profile: Profile, noise: np.ndarray, meaning: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Log mels (T, M) and pitch (T,) in Hz, 0 where unvoiced, of phonemes (P,) said as planned.
 
-        `noise` is standard normal, of `noise_shape`.
+        `noise` is standard normal, of `noise_shape`; `meaning` holds semantic vectors (P, 64), for weights that take them.
         """
-        encoded = self._encode(ids, profile)
+        encoded = self._encode(ids, profile, meaning)
         owner = np.repeat(np.arange(len(ids)), plan.durations)
         columns = plan_columns(plan, profile.pitch)
         count = len(owner)

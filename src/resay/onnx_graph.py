@@ -47,6 +47,7 @@ class OnnxGraph:
         self.note: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         """What the file says about itself."""
         self.outputs = [entry.name for entry in self._session.get_outputs()]
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, outputs: Sequence[str] | None = None, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Arrays of the named outputs (all by default)."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from . import adapter
+from . import adapter, semantic
 from .errors import BadOption
 from .onnx_graph import OnnxGraph
 from .reference import Profile
@@ -166,9 +166,19 @@ class ProsodyModel:
         self._codes = codes
         self._cache = cache
 
-    def plan(self, ids: np.ndarray, profile: Profile, random: np.random.Generator, sampling: Sampling) -> Plan:
-        """Sample the plan of a sentence of phonemes (P,) as this speaker would say it, with a generator of its own."""
-        own = adapter.inputs(self._text, "prosody_text", profile.adapter)
+    def plan(
+        self,
+        ids: np.ndarray,
+        profile: Profile,
+        random: np.random.Generator,
+        sampling: Sampling,
+        meaning: np.ndarray | None = None,
+    ) -> Plan:
+        """Sample the plan of a sentence of phonemes (P,) as this speaker would say it, with a generator of its own.
+
+        `meaning` holds its semantic vectors (P, 64), for weights that take them.
+        """
+        own = adapter.inputs(self._text, "prosody_text", profile.adapter) | semantic.inputs(self._text, meaning)
         text = self._text.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None], **own)["text"]
         # All numbers are drawn first, two for each of three tokens: what a sampler does with them moves nobody else's.
         uniforms = random.random((len(ids), 3, 2))

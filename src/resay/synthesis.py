@@ -25,6 +25,7 @@ from .errors import BadOption, BadRequest, BrokenModel
 from .onnx_graph import OnnxGraph
 from .prosody import Codes, Plan, ProsodyModel, Sampling
 from .reference import Profile, Reference, Report
+from .semantic import SemanticEncoder
 from .text import Lexicon, Sentence
 from .vocoder import Vocoder
 from .voices import Voice
@@ -64,6 +65,8 @@ class Request:
     accent: float = 1.0
     """How far the speaker's own way of speaking is kept: 0 speaks as a native of the text's language would."""
     sample_rate: int = FORMAT.sample_rate
+    context: bool = False
+    """Whether a sentence is planned with the end of the one before it in sight."""
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= HIGHEST_SEED:
@@ -147,6 +150,11 @@ class Engine:
         )
         self.acoustic = Acoustic(graphs["acoustic_encoder"], graphs["acoustic_decoder"], strength)
         self.vocoder = Vocoder(graphs["vocoder"])
+        self.semantic: SemanticEncoder | None = None
+        if self.shape.get("semantic"):
+            # Two milliseconds a sentence: more threads would only wait for each other.
+            self.semantic = SemanticEncoder.open(folder / "semantic.onnx")
+            self.digests["semantic"] = self.semantic.digest
 
     def listen(self, sound: Audio) -> tuple[Profile, Report]:
         """Profile and quality report of a clip. Raises BadAudio where the clip is no use as a reference."""
@@ -168,6 +176,8 @@ class Engine:
         Raises ConsentMissing, BadText or another BadRequest before the first piece.
         """
         voice.consent.require(Use.SPEAK, today or date.today())
+        if request.context and self.semantic is None:
+            raise BadOption("these weights carry nothing over from sentence to sentence; speak without --context")
         read = partial(text.sentences, request.text, request.language, lexicon, voice.language)
         if plans is not None and [len(plan.durations) for plan in plans] != [len(s.phonemes) for s in read()]:
             raise BadRequest("the plans do not fit the text: it reads differently now")
@@ -177,9 +187,12 @@ class Engine:
         profile = replace(voice.profile, style=manner.astype(np.float32))
 
         def pieces() -> Iterator[Piece]:
+            before = None
             for index, sentence in enumerate(chain([first], sentences)):
-                plan = plans[index] if plans is not None else self._plan(request, sentence, profile, index)
-                yield Piece(index, sentence, plan, self._render(request.seed, sentence, plan, profile, index))
+                meaning = self.semantic.vectors(sentence, before) if self.semantic else None
+                plan = plans[index] if plans is not None else self._plan(request, sentence, profile, index, meaning)
+                yield Piece(index, sentence, plan, self._render(request.seed, sentence, plan, profile, index, meaning))
+                before = sentence if request.context else None
 
         return pieces()
 
@@ -195,19 +208,23 @@ class Engine:
         mixed = accent * timbre + (1.0 - accent) * native
         return (mixed / np.linalg.norm(mixed)).astype(np.float32)
 
-    def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int) -> Plan:
+    def _plan(
+        self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: np.ndarray | None
+    ) -> Plan:
         random = stream_of_randomness(request.seed, index, "prosody")
         speaking = replace(profile, timbre=self._planning_timbre(sentence, profile.timbre, request.accent))
-        plan = self.prosody.plan(sentence.ids, speaking, random, request.sampling)
+        plan = self.prosody.plan(sentence.ids, speaking, random, request.sampling, meaning)
         plan = acoustic.with_speed(acoustic.with_short_ends(plan), request.speed)
         durations = plan.durations.copy()
         for position, seconds in sentence.breaks.items():
             durations[position] = max(1, round(seconds * FORMAT.frame_rate))
         return replace(plan, durations=durations)
 
-    def _render(self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int) -> Iterator[Audio]:
+    def _render(
+        self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int, meaning: np.ndarray | None
+    ) -> Iterator[Audio]:
         noise = standard_normal(stream_of_randomness(seed, index, "acoustic"), self.acoustic.noise_shape(plan))
-        mel, pitch = self.acoustic.render(sentence.ids, plan, profile, noise)
+        mel, pitch = self.acoustic.render(sentence.ids, plan, profile, noise, meaning)
         hiss = standard_normal(stream_of_randomness(seed, index, "vocoder"), self.vocoder.noise_shape(len(mel)))
         return self.vocoder.stream(mel, pitch, hiss)
 

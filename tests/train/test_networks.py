@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from resay import adapter, aligner, vocoder  # noqa: E402
+from resay import adapter, aligner, semantic, vocoder  # noqa: E402
 from resay.audio import FORMAT  # noqa: E402
 from resay.onnx_graph import OnnxGraph  # noqa: E402
 from resay.train import (  # noqa: E402
@@ -27,6 +27,7 @@ from resay.train import (  # noqa: E402
     prosody_net,
     recordings,
     reference_net,
+    vectors,
     vocoder_net,
     vocoder_stage,
 )
@@ -190,6 +191,17 @@ def test_prosody_text_takes_an_adapter(tmp_path: Path) -> None:
     torch.testing.assert_close(fresh.heads.duration.weight, net.heads.duration.weight, atol=0.01, rtol=0.02)
 
 
+class Meaning(vectors.Vectors):
+    """Vectors of a language that nobody has learnt."""
+
+    def __init__(self) -> None:
+        pass
+
+    def of(self, clip: str, phonemes: int) -> np.ndarray:
+        random = np.random.default_rng(len(clip))
+        return random.standard_normal((phonemes, semantic.SEMANTIC)).astype(np.float32)
+
+
 @pytest.fixture
 def collator(cache: Path) -> acoustic_stage.Collator:
     data = recordings.Recordings(cache)
@@ -203,7 +215,7 @@ def collator(cache: Path) -> acoustic_stage.Collator:
         random.standard_normal((count, 16)).astype(np.float32),
         np.full(count, 150.0, np.float32),
     )
-    return acoustic_stage.Collator(data, found, annotations.Heard(data, cache))
+    return acoustic_stage.Collator(data, found, annotations.Heard(data, cache), Meaning())
 
 
 def test_acoustic_training_goes_downhill(collator: acoustic_stage.Collator, cache: Path, tmp_path: Path) -> None:

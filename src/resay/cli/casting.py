@@ -52,6 +52,7 @@ class Manner:
     temperature: float | None = None
     style_strength: float | None = None
     sample_rate: int = audio.FORMAT.sample_rate
+    context: bool = False
 
     def request(self, text: str, role: Role | None = None) -> Request:
         """What is written here, else what the role says, else the defaults. Raises BadOption, BadText."""
@@ -67,6 +68,7 @@ class Manner:
             sampling=self._sampling(usual.sampling),
             style_strength=usual.style_strength if self.style_strength is None else self.style_strength,
             sample_rate=self.sample_rate,
+            context=self.context,
         )
 
     def _sampling(self, usual: Sampling) -> Sampling:

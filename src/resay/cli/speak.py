@@ -78,10 +78,9 @@ def speak(
     names = casting.Names(voice, consent, style, sources.lexicons(lexicon, phoneme)).with_role(known)
     if names.voice is None:
         raise BadOption(message("no_voice"))
-    for option, wanted in (("--prompt-text", prompt_text is not None), ("--context", context)):
-        if wanted:
-            raise BadOption(message("unready", option=option))
-    manner = casting.Manner(seed, language, speed, sampling, top_k, temperature, style_strength, sample_rate)
+    if prompt_text is not None:
+        raise BadOption(message("unready", option="--prompt-text"))
+    manner = casting.Manner(seed, language, speed, sampling, top_k, temperature, style_strength, sample_rate, context)
     request = manner.request(sources.raw_text(text, file), known)
     title = f"{titled(request.text, names.voice)}-{request.seed}"
     destination = _destination(output, format_, stream, subtitle_format, title, embed_manifest)

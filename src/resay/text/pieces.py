@@ -102,4 +102,5 @@ def _is_shown(token: Token, normalised: Traced) -> bool:
 def _word(token: Token, normalised: Traced, raw: str, begin: int) -> Word:
     start, end = normalised.span(token.start, token.end)
     place = (begin, begin + len(token.symbols))
-    return Word(raw[start:end], token.language, token.reading, token.source, (start, end), place)
+    said = token.shown or normalised.text[token.start : token.end]
+    return Word(raw[start:end], token.language, token.reading, token.source, (start, end), place, said)

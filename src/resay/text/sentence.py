@@ -25,6 +25,8 @@ class Word:
     """Characters of the raw text, end excluded."""
     phonemes: tuple[int, int]
     """Positions in the sentence's phonemes, end excluded."""
+    said: str = ""
+    """As normalised: letters or characters only, so that 500 is 五百."""
 
 
 @dataclass(frozen=True)

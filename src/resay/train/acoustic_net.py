@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from ..aligner import CLASS_OF, CLASSES
 from ..audio import FORMAT
+from ..semantic import SEMANTIC
 from ..text import phonemes
 from .layers import Block, masked_mean, steered
 
@@ -47,7 +48,7 @@ class AcousticShape:
     dropout: float = 0.05
     heads: int = 4
     """Of the attention to the speaker's own sounds."""
-    semantic: int = 64
+    semantic: int = SEMANTIC
     timbre: int = 192
     style: int = 16
     condition: int = 256

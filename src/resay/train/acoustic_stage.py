@@ -18,8 +18,8 @@ from . import annotations, samples
 from .acoustic_net import AcousticNet, losses
 from .loop import Batch
 from .recordings import Clip, Recordings, batches_by_length, is_held_out
+from .vectors import Vectors
 
-SEMANTIC = 64
 REFERENCE_FRAMES = (160, 640)
 """Length of what is heard of a speaker, 2 to 8 seconds."""
 WORD_LISTS = ("cmn_hsk", "cmn_syl")
@@ -59,8 +59,11 @@ def quality(clip: Clip) -> np.ndarray:
 class Collator:
     """Turns examples into padded batches; knows every clip's profile, and which clips share a speaker."""
 
-    def __init__(self, recordings: Recordings, profiles: annotations.Profiles, heard: annotations.Heard) -> None:
+    def __init__(
+        self, recordings: Recordings, profiles: annotations.Profiles, heard: annotations.Heard, vectors: Vectors
+    ) -> None:
         self.recordings = recordings
+        self.vectors = vectors
         self.profiles = profiles
         self.heard = heard
         self.style = profiles.style
@@ -107,7 +110,8 @@ class Collator:
         )
 
     def semantic(self, example: Example) -> np.ndarray:
-        return np.zeros((len(example.ids), SEMANTIC), np.float32)
+        """What the words of a clip's phonemes mean, (P, S)."""
+        return self.vectors.of(example.clip.id, len(example.ids))
 
     def batch(self, group: list[Example], random: np.random.Generator) -> Batch:
         rows = [self.row(example, random) for example in group]

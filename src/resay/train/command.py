@@ -5,6 +5,7 @@ resay train reference              timbre encoder           → resay train prof
 resay train vocoder                mel and pitch to samples
 resay train aligner                where every sound is: durations for the two below
 resay train acoustic               phonemes and plan to mel
+resay train semantic TEXT...       semantic encoder         → resay train vectors
 resay train prosody                language model of durations, pitch and energy
 resay train export MODELS          graphs, model.json, default voices
 """
@@ -12,8 +13,6 @@ resay train export MODELS          graphs, model.json, default voices
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,9 +37,12 @@ from . import (
     reference_net,
     reference_stage,
     release,
+    semantic_command,
     vocoder_net,
     vocoder_stage,
 )
+from .options import CACHE, RUNS, Cache, Device, Init, Minutes, Rate, Resume, Runs, Seed, Steps, Threads
+from .vectors import Vectors
 
 app = typer.Typer(
     help="Train the networks. Needs the extra `train`.",
@@ -49,38 +51,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Cache = Annotated[Path, typer.Option(help="Where features and annotations are kept.")]
-Runs = Annotated[Path, typer.Option(help="Where checkpoints, logs and samples go, one folder a stage.")]
-Minutes = Annotated[float, typer.Option(help="Wall-clock budget.")]
-Steps = Annotated[int | None, typer.Option(help="Step budget instead of minutes.")]
-Threads = Annotated[int, typer.Option(help="Processor threads.")]
-Seed = Annotated[int, typer.Option(help="Of the starting weights and of the order of the data.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
-Resume = Annotated[bool, typer.Option(help="Go on from the checkpoint.")]
-Rate = Annotated[float, typer.Option(help="Highest learning rate.")]
-Init = Annotated[Path | None, typer.Option(help="Start from the exported weights in this folder.")]
-
-CACHE, RUNS = Path("runs/cache"), Path("runs/out")
-
 
 def _record(options: loop.Options, stage: str, clips: list[recordings.Clip], shape: Any) -> None:
-    """The training manifest of one stage: what on, with what, for how long, and how well."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    """The training manifest of a stage that learns from recordings."""
     seconds: dict[str, float] = {}
     for clip in clips:
         seconds[clip.set] = seconds.get(clip.set, 0.0) + clip.frames / 80
-    content = {
-        "stage": stage,
-        "options": loop.describe(options),
-        "shape": shape.__dict__,
-        "hours": {name: round(value / 3600, 2) for name, value in sorted(seconds.items())},
-        "licences": sorted({clip.licence for clip in clips}),
-        "commit": commit,
-        "torch": torch.__version__,
-        "machine": platform.processor() or platform.machine(),
-        "curve": release.curve(options.out / "log.jsonl"),
-    }
-    (options.out / "training.json").write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+    hours = {name: round(value / 3600, 2) for name, value in sorted(seconds.items())}
+    licences = sorted({clip.licence for clip in clips})
+    release.record(options, stage, shape, {"hours": hours, "licences": licences})
 
 
 @app.command()
@@ -188,7 +167,9 @@ class _Aligned:
         rows = acoustic_stage.examples(data, cache)
         if synthetic_only:
             rows = [row for row in rows if row.clip.set == "synthetic"]
-        collator = acoustic_stage.Collator(data, annotations.profiles(cache), annotations.Heard(data, cache))
+        collator = acoustic_stage.Collator(
+            data, annotations.profiles(cache), annotations.Heard(data, cache), Vectors(cache)
+        )
         return cls(data, collator, rows, acoustic_stage.examples(data, cache, held_out=True))
 
 
@@ -335,6 +316,10 @@ def train_prosody(
     _record(options, "prosody", [row.clip for row in aligned.rows], shape)
 
 
+app.command("semantic")(semantic_command.train_semantic)
+app.command("vectors")(semantic_command.make_vectors)
+
+
 def _load(net: torch.nn.Module, folder: Path, prefix: str = "") -> torch.nn.Module:
     """The averaged weights of a checkpoint."""
     state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)["average"]
@@ -373,6 +358,7 @@ def export_all(
     codes: Codes = release.read_codes(runs / "prosody" / "codes.json")
     training = {path.parent.name: json.loads(path.read_text("utf-8")) for path in sorted(runs.glob("*/training.json"))}
     release.write_shape(models, speakers, codes, prosody.shape, latent_strength, training)
+    release.copy_semantic(runs, models)
     release.write_voices(speakers, models / "voices")
     if clip:
         release.write_clip(speakers, models, clip)

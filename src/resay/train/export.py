@@ -22,6 +22,7 @@ from .acoustic_net import AcousticNet, toned
 from .aligner_net import AlignerNet
 from .prosody_net import ProsodyNet
 from .reference_net import ReferenceNet
+from .semantic_net import SemanticNet
 from .vocoder_net import VocoderNet
 
 OPSET = 18
@@ -239,6 +240,14 @@ def restore_prosody(net: ProsodyNet, folder: Path) -> list[str]:
     return [name for stem, part in parts.items() for name in restore(part, folder / f"{stem}.onnx")]
 
 
+def export_semantic(net: SemanticNet, path: Path, pieces: str, readings: str) -> None:
+    """The encoder in 8 bits with its vocabulary and its readings, a line each, in the graph's metadata."""
+    example = {"ids": torch.ones(1, 12, dtype=torch.long)}
+    axes = {name: {1: "subwords"} for name in ("ids", "vectors", "readings")}
+    model = _export(net.encoder, example, ["vectors", "readings"], axes)
+    _write(model, path, {**asdict(net.shape), "pieces": pieces, "reading_names": readings}, 8)
+
+
 def restore(net: nn.Module, *paths: Path) -> list[str]:
     """Load parameters of exported graphs into a network by name; returns names that no graph had.
 
@@ -268,12 +277,35 @@ POSTERIOR = Path("runs/checkpoints/posterior.safetensors")
 
 
 def save_posterior(net: AcousticNet, path: Path) -> None:
-    state = {name: value.numpy().astype(np.float16) for name, value in net.posterior.state_dict().items()}
-    audio.write_bytes(path, safetensors.numpy.save(state))
+    _save_state(net.posterior.state_dict(), path)
 
 
 def restore_posterior(net: AcousticNet, path: Path) -> None:
     """Load what `save_posterior` left; a missing file leaves the network's own start."""
     if path.exists():
-        state = safetensors.numpy.load_file(path)
-        net.posterior.load_state_dict({name: torch.from_numpy(v.astype(np.float32)) for name, v in state.items()})
+        net.posterior.load_state_dict(_saved_state(path))
+
+
+def save_tasks(net: SemanticNet, path: Path) -> None:
+    """What the semantic encoder is trained by, and no graph holds, in 16 bits."""
+    state = {name: value for name, value in net.state_dict().items() if not name.startswith("encoder.")}
+    _save_state(state, path)
+
+
+def restore_tasks(net: SemanticNet, path: Path) -> None:
+    """Load what `save_tasks` left; tasks of another shape, or a missing file, leave the network's own start."""
+    if not path.exists():
+        return
+    own = net.state_dict()
+    for name, value in _saved_state(path).items():
+        if own[name].shape == value.shape:
+            own[name].copy_(value)
+
+
+def _save_state(state: dict[str, Tensor], path: Path) -> None:
+    audio.write_bytes(path, safetensors.numpy.save({name: it.numpy().astype(np.float16) for name, it in state.items()}))
+
+
+def _saved_state(path: Path) -> dict[str, Tensor]:
+    stored = safetensors.numpy.load_file(path)
+    return {name: torch.from_numpy(value.astype(np.float32)) for name, value in stored.items()}

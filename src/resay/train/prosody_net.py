@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..semantic import SEMANTIC
 from ..text import phonemes
 from .layers import Block, steered
 
@@ -29,7 +30,7 @@ class ProsodyShape:
     """Energy tokens."""
     timbre: int = 192
     style: int = 16
-    semantic: int = 64
+    semantic: int = SEMANTIC
 
 
 class ProsodyText(nn.Module):

@@ -12,7 +12,8 @@ import torch
 
 from .. import acoustic, audio
 from ..prosody import POINTS, Codes, Plan
-from .acoustic_stage import SEMANTIC, Collator, Example
+from ..semantic import SEMANTIC
+from .acoustic_stage import Collator, Example
 from .loop import Batch
 from .prosody_net import ProsodyNet, ProsodyShape, losses
 from .recordings import batches_by_length

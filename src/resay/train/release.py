@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import platform
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from .. import aligner, audio, consent, reference, synthesis, text
 from ..prosody import Codes
 from ..reference import Profile
 from ..voices import Voice
+from . import loop
 from .annotations import Heard, Profiles
 from .prosody_net import ProsodyShape
 from .recordings import Recordings
@@ -87,6 +91,29 @@ def write_clip(speakers: Speakers, models: Path, path: Path) -> None:
     audio.write(path, speech.audio)
 
 
+def record(options: loop.Options, stage: str, shape: Any, material: dict[str, Any]) -> None:
+    """The training manifest of one stage: what on, with what, for how long, and how well."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    content = {
+        "stage": stage,
+        "options": loop.describe(options),
+        "shape": shape.__dict__,
+        **material,
+        "commit": commit,
+        "torch": torch.__version__,
+        "machine": platform.processor() or platform.machine(),
+        "curve": curve(options.out / "log.jsonl"),
+    }
+    (options.out / "training.json").write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+
+
+def copy_semantic(runs: Path, models: Path) -> None:
+    """The semantic encoder into the folder that ships, where it has been trained."""
+    trained = runs / "semantic" / "semantic.onnx"
+    if trained.exists():
+        audio.write_bytes(models / "semantic.onnx", trained.read_bytes())
+
+
 def curve(log: Path, points: int = 24) -> list[dict[str, float]]:
     """The learning curve of a run: at most `points` of its checks, the last among them."""
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
@@ -102,11 +129,12 @@ def write_curves(models: Path, path: Path) -> None:
         CURVES_INTRODUCTION,
     ]
     for stage, record in training.items():
-        hours = ", ".join(f"{name} {value:g}" for name, value in record["hours"].items())
+        amounts = ", ".join(f"{name} {value:g}" for name, value in record.get("hours", record.get("lines", {})).items())
+        unit = "Hours of speech" if "hours" in record else "Lines of text"
         options = record["options"]
         parts += [
             f"## {stage.capitalize()}",
-            f"Hours of speech at hand: {hours}. Licences: {'; '.join(record['licences'])}.",
+            f"{unit} at hand: {amounts}. Licences: {'; '.join(record['licences'])}.",
             f"Seed {options['seed']}, learning rate {options['learning_rate']:g}, torch {record['torch']}.",
         ]
         names = [name for name in record["curve"][-1] if name != "gradient"]
@@ -161,6 +189,7 @@ def write_shape(
         "cache": [shape.layers, 2, 1, shape.heads, 0, shape.width // shape.heads],
         "latent_strength": strength,
         "guides": guides(speakers),
+        "semantic": True,
         "licence": LICENCE,
         "training": training,
     }
