@@ -148,21 +148,22 @@ class Acoustic:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Log mels (T, M) and pitch (T,) in Hz, 0 where unvoiced, of phonemes (P,) said as planned.
 
-        `noise` is standard normal, of `noise_shape`; `meaning` holds semantic vectors (P, 64), for weights that take them.
+        `noise` is standard normal, of `noise_shape`; `meaning` holds semantic vectors (P, 64) for weights that take
+        them.
         """
         encoded = self._encode(ids, profile, meaning)
         owner = np.repeat(np.arange(len(ids)), plan.durations)
         columns = plan_columns(plan, profile.pitch)
         count = len(owner)
         even = count % 2  # the network steps over pairs of frames: the last frame may have to stand twice
+        drawn = {"noise": noise[None].astype(np.float32), "strength": np.array([self._strength], dtype=np.float32)}
         answer = self._decoder.run(
             text=encoded["text"],
             owner=np.pad(owner, (0, even), mode="edge")[None],
             plan=np.pad(columns, ((0, even), (0, 0)), mode="edge")[None],
             condition=encoded["condition"],
-            noise=noise[None].astype(np.float32),
-            strength=np.array([self._strength], dtype=np.float32),
             **adapter.inputs(self._decoder, "acoustic_decoder", profile.adapter),
+            **(drawn if "noise" in self._decoder.shapes else {}),  # a feed-forward decoder leaves nothing to chance
         )
         mel = answer["mel"][0, :count] * MEL_SPREAD + MEL_CENTRE
         voiced = answer["voicing"][0, :count] > 0

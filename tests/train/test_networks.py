@@ -142,9 +142,26 @@ def test_acoustic_export_agrees(tmp_path: Path, bits: int, tolerance: float, siz
     missing = export.restore(fresh, tmp_path / "acoustic_encoder.onnx", tmp_path / "acoustic_decoder.onnx")
     assert missing
     assert all(name.startswith("posterior.") for name in missing)
-    export.save_posterior(net, tmp_path / "posterior.safetensors")
-    export.restore_posterior(fresh, tmp_path / "posterior.safetensors")
+    export.save_latent(net, tmp_path / "latent.safetensors")
+    export.restore_latent(fresh, tmp_path / "latent.safetensors")
     torch.testing.assert_close(fresh.posterior.enter.weight, net.posterior.enter.weight, atol=1e-3, rtol=1e-3)
+
+
+def test_a_feed_forward_decoder_holds_no_latent(tmp_path: Path) -> None:
+    net = shaken(acoustic_net.AcousticNet(ACOUSTIC))
+    export.export_acoustic(net, tmp_path, 16, latent=False)
+    decoder = OnnxGraph(tmp_path / "acoustic_decoder.onnx")
+    assert not {"noise", "strength"} & set(decoder.inputs)
+    text, condition = torch.randn(1, 5, 32), torch.randn(1, 16)
+    owner, plan = torch.arange(5).repeat_interleave(4)[None], torch.randn(1, 20, 85)
+    given = {"text": text, "owner": owner, "plan": plan, "condition": condition} | adapter_inputs(decoder, 0.0)
+    with torch.no_grad():
+        _, mel, _ = net.decode(net.frames(text, owner, plan), None, condition)
+    np.testing.assert_allclose(decoder.run(**arrays(given))["mel"], mel.numpy(), atol=0.01 * float(mel.abs().max()))
+    fresh = acoustic_net.AcousticNet(ACOUSTIC)
+    missing = export.restore(fresh, tmp_path / "acoustic_encoder.onnx", tmp_path / "acoustic_decoder.onnx")
+    assert missing
+    assert all(name.startswith(acoustic_net.LATENT_PARTS) for name in missing)
 
 
 def test_the_flow_is_invertible() -> None:

@@ -201,7 +201,7 @@ def train_acoustic(
     acoustic_stage.start_from_usual_sounds(net, aligned.collator)
     if init:
         export.restore(net, init / "acoustic_encoder.onnx", init / "acoustic_decoder.onnx")
-        export.restore_posterior(net, export.POSTERIOR)
+        export.restore_latent(net, export.LATENT)
     if latent_only:
         for name, parameter in net.named_parameters():
             parameter.requires_grad = name.startswith(acoustic_net.LATENT_PARTS)
@@ -348,8 +348,8 @@ def export_all(
     export.export_vocoder(vocoder, models / "vocoder.onnx")
     acoustic = acoustic_net.AcousticNet(acoustic_net.AcousticShape())
     _load(acoustic, runs / "acoustic", "inner.")
-    export.export_acoustic(acoustic, models)
-    export.save_posterior(acoustic, export.POSTERIOR)
+    export.export_acoustic(acoustic, models, latent=latent_strength > 0)
+    export.save_latent(acoustic, export.LATENT)
     prosody = prosody_net.ProsodyNet(prosody_net.ProsodyShape())
     _load(prosody, runs / "prosody")
     export.export_prosody(prosody, models)

@@ -25,8 +25,8 @@ STRETCH = 64
 
 @dataclass(frozen=True)
 class CriticShape:
-    channels: tuple[int, ...] = (64, 128, 192)
-    stretches: int = 32
+    channels: tuple[int, ...] = (96, 192, 256)
+    stretches: int = 48
 
 
 class Critic(nn.Module):
@@ -66,7 +66,7 @@ class AcousticTraining(nn.Module):
         self.critic = Critic(CriticShape(), shape.timbre + 2, shape.mel_bands)
 
 
-WEIGHTS = {"critic": 1.0, "fooled": 0.03, "matched": 0.3}
+WEIGHTS = {"critic": 1.0, "fooled": 0.06, "matched": 0.6}
 """Factors of the contest's losses."""
 
 

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from .. import aligner, audio
-from .acoustic_net import AcousticNet, toned
+from .acoustic_net import LATENT_PARTS, AcousticNet, toned
 from .aligner_net import AlignerNet
 from .prosody_net import ProsodyNet
 from .reference_net import ReferenceNet
@@ -66,7 +66,10 @@ class _ProsodyText(nn.Module):
 
 
 class _AcousticDecoder(nn.Module):
-    """Text spread over frames, plan columns, noise and its strength, adapter -> scaled mel and voicing logit."""
+    """Text spread over frames, plan columns, adapter, noise and its strength -> scaled mel and voicing logit.
+
+    Without noise it is the feed-forward path: prior and flow stay out of the graph.
+    """
 
     def __init__(self, net: AcousticNet) -> None:
         super().__init__()
@@ -78,16 +81,17 @@ class _AcousticDecoder(nn.Module):
         owner: Tensor,
         plan: Tensor,
         condition: Tensor,
-        noise: Tensor,
-        strength: Tensor,
         adapter: Tensor,
         tone: Tensor,
+        noise: Tensor | None = None,
+        strength: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         x = self.net.frames(text, owner, plan)
-        mean, deviation = self.net.prior_of(x)
-        latent = self.net.flow.inverse(mean + noise * torch.exp(deviation), condition)
-        # Strength 0 leaves the latent out: the feed-forward path.
-        _, mel, voicing = self.net.decode(x, latent * strength, condition, adapter=adapter)
+        latent = None
+        if noise is not None and strength is not None:
+            mean, deviation = self.net.prior_of(x)
+            latent = strength * self.net.flow.inverse(mean + noise * torch.exp(deviation), condition)
+        _, mel, voicing = self.net.decode(x, latent, condition, adapter=adapter)
         return toned(mel, tone), voicing
 
 
@@ -174,7 +178,8 @@ def export_aligner(net: AlignerNet, path: Path) -> None:
     _write(_export(net, example, ["log_posteriors"], axes), path, asdict(net.shape), 8)
 
 
-def export_acoustic(net: AcousticNet, folder: Path, bits: int = 8) -> None:
+def export_acoustic(net: AcousticNet, folder: Path, bits: int = 8, latent: bool = True) -> None:
+    """Encoder and decoder; without `latent` the decoder is the feed-forward path alone: nothing in it is left to chance."""
     shape = net.shape
     condition = torch.zeros(1, shape.condition)
     ids = {
@@ -194,11 +199,11 @@ def export_acoustic(net: AcousticNet, folder: Path, bits: int = 8) -> None:
         "owner": torch.zeros(1, 40, dtype=torch.long),
         "plan": torch.zeros(1, 40, 5 + shape.mel_bands),
         "condition": condition,
-        "noise": torch.zeros(1, 20, shape.latent),
-        "strength": torch.ones(1),
         "adapter": torch.zeros(1, shape.decoder_layers, 2 * shape.decoder_width),
         "tone": torch.zeros(1, 2, shape.mel_bands),
     }
+    if latent:
+        frames |= {"noise": torch.zeros(1, 20, shape.latent), "strength": torch.ones(1)}
     axes = {name: {1: "frames"} for name in ("owner", "plan", "mel", "voicing")}
     axes |= {"text": {1: "phonemes"}, "noise": {1: "pairs"}}
     model = _export(_AcousticDecoder(net), frames, ["mel", "voicing"], axes)
@@ -272,18 +277,19 @@ def restore(net: nn.Module, *paths: Path) -> list[str]:
     return missing
 
 
-POSTERIOR = Path("runs/checkpoints/posterior.safetensors")
-"""What training needs and no graph holds: the posterior encoder, in 16 bits."""
+LATENT = Path("runs/checkpoints/latent.safetensors")
+"""What training needs and a feed-forward graph does not hold: posterior encoder, prior and flow, in 16 bits."""
 
 
-def save_posterior(net: AcousticNet, path: Path) -> None:
-    _save_state(net.posterior.state_dict(), path)
+def save_latent(net: AcousticNet, path: Path) -> None:
+    state = net.state_dict()
+    _save_state({name: value for name, value in state.items() if name.startswith(LATENT_PARTS)}, path)
 
 
-def restore_posterior(net: AcousticNet, path: Path) -> None:
-    """Load what `save_posterior` left; a missing file leaves the network's own start."""
+def restore_latent(net: AcousticNet, path: Path) -> None:
+    """Load what `save_latent` left; a missing file leaves the network's own start."""
     if path.exists():
-        net.posterior.load_state_dict(_saved_state(path))
+        net.load_state_dict(_saved_state(path), strict=False)
 
 
 def save_tasks(net: SemanticNet, path: Path) -> None:
