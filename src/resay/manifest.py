@@ -14,8 +14,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import __version__, embedding
 from .consent import Consent
 from .errors import BadFile, ResayError
@@ -259,17 +257,8 @@ def _piece_to_json(piece: PieceRecord) -> dict[str, Any]:
         "normalised": piece.normalised,
         "span": list(piece.span),
         "phonemes": list(piece.phonemes),
-        "plan": _plan_to_json(piece.plan),
+        "plan": piece.plan.to_json(),
         "samples": piece.samples,
-    }
-
-
-def _plan_to_json(plan: Plan) -> dict[str, Any]:
-    # The shortest decimals that give the same float32 back: a replayed plan is the spoken plan to the last bit.
-    return {
-        "durations": plan.durations.tolist(),
-        "pitch": [[float(str(value)) for value in row] for row in plan.pitch.astype(np.float32)],
-        "energy": [float(str(value)) for value in plan.energy.astype(np.float32)],
     }
 
 
