@@ -46,7 +46,7 @@ class FakeEngine:
                 plan = plan if plans is None else plans[index]
                 at = np.arange(int(plan.durations.sum()) * FORMAT.hop)
                 sound = np.sin(at * random.uniform(0.02, 0.05)).astype(np.float32) * 0.3
-                yield Piece(index, sentence, plan, Audio(sound))
+                yield Piece(index, sentence, plan, Audio(sound).resampled(request.sample_rate))
 
         return pieces()
 

@@ -14,17 +14,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from . import audio, pictures
-from .audio import Audio
+from .audio import SAMPLE_RATES, Audio
 from .compare import drawn
 from .errors import BadOption
 from .manifest import Manifest
 from .synthesis import Request
 
-VARIABLES = ("seed", "sampling", "voice", "style-strength", "punctuation")
+VARIABLES = ("seed", "sampling", "voice", "style-strength", "sample-rate", "punctuation")
 DEFAULTS = {
     "seed": ("42", "100", "999"),
     "sampling": ("ras", "topk", "greedy"),
     "style-strength": ("0", "0.5", "1", "1.5"),
+    "sample-rate": tuple(map(str, SAMPLE_RATES)),
 }
 STOPS = {"，": "。", "、": "，", ",": ".", ";": ".", "；": "。"}
 """Stronger signs for weaker ones."""
@@ -74,6 +75,7 @@ def variants(request: Request, variable: str, values: Sequence[str]) -> list[Var
         "seed": lambda value: replace(request, seed=int(value)),
         "sampling": lambda value: replace(request, sampling=replace(request.sampling, method=value)),
         "style-strength": lambda value: replace(request, style_strength=float(value)),
+        "sample-rate": lambda value: replace(request, sample_rate=int(value)),
     }
     try:
         return [Variant(_file_name(value), f"{variable} {value}", changed[variable](value)) for value in values]

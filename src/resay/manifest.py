@@ -60,6 +60,8 @@ class Output:
     samples: int
     digest: str
     """`Audio.digest` of the sound before any lossy encoding."""
+    bandwidth: int
+    """Hz above which there is nothing: less than half the sample rate where the model has no more to give."""
     content: str | None = None
     """Digest of the whole file, of formats (MP3, Opus) from which the samples do not come back as they were."""
 
@@ -230,7 +232,7 @@ def voice_input(voice: Voice) -> Input:
 @lru_cache(maxsize=1)
 def runtime() -> Mapping[str, str]:
     """Versions and processor of this process."""
-    versions = {name: metadata.version(name) for name in ("numpy", "onnxruntime")}
+    versions = {name: metadata.version(name) for name in ("numpy", "onnxruntime", "soxr")}
     here = {
         "resay": __version__,
         "python": platform.python_version(),

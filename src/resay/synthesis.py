@@ -19,7 +19,7 @@ import numpy as np
 from . import acoustic, text
 from .acoustic import Acoustic
 from .aligner import Aligner
-from .audio import FORMAT, Audio
+from .audio import FORMAT, SAMPLE_RATES, Audio
 from .consent import Use
 from .errors import BadOption, BadRequest, BrokenModel
 from .onnx_graph import OnnxGraph
@@ -64,6 +64,12 @@ class Request:
     accent: float = 1.0
     """How far the speaker's own way of speaking is kept: 0 speaks as a native of the text's language would."""
     sample_rate: int = FORMAT.sample_rate
+    """Samples a second. Above the model's own rate there are more samples and no more sound: see `bandwidth`."""
+
+    @property
+    def bandwidth(self) -> int:
+        """Hz above which there is nothing to hear: half the rate, and never more than the model has."""
+        return min(self.sample_rate, FORMAT.sample_rate) // 2
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= HIGHEST_SEED:
@@ -76,8 +82,8 @@ class Request:
             raise BadOption(f"style strength {self.style_strength:g} is outside 0 to {STRONGEST_STYLE:g}")
         if not 0.0 <= self.accent <= 1.0:
             raise BadOption(f"accent {self.accent:g} is outside 0 to 1")
-        if self.sample_rate != FORMAT.sample_rate:
-            raise BadOption(f"this model speaks at {FORMAT.sample_rate} Hz, not at {self.sample_rate} Hz")
+        if self.sample_rate not in SAMPLE_RATES:
+            raise BadOption(f"sample rate {self.sample_rate} is not offered; use {' or '.join(map(str, SAMPLE_RATES))}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +173,8 @@ class Engine:
         def pieces() -> Iterator[Piece]:
             for index, sentence in enumerate(chain([first], sentences)):
                 plan = plans[index] if plans is not None else self._plan(request, sentence, profile, index)
-                yield Piece(index, sentence, plan, self._render(request.seed, sentence, plan, profile, index))
+                sound = self._render(request.seed, sentence, plan, profile, index)
+                yield Piece(index, sentence, plan, sound.resampled(request.sample_rate))
 
         return pieces()
 

@@ -157,7 +157,8 @@ def batch_command(
         seed = str(sources.seed(seed))
     names = casting.Names(voice, consent, style, tuple(lexicon or ()))
     manner = casting.Manner(seed, language, speed, sampling, top_k, temperature, style_strength, sample_rate)
-    manner.request("-")  # a wrong common option is told once, not for every line
+    # A wrong common option is told once, not for every line.
+    casting.warn_of_bandwidth(manner.request("-"))
     weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider)
     recipe = Speaker(output, table, names, manner, weights, voices, seeds_file, embed_manifest)
     tasks = batch.read(table, format_ or "wav")

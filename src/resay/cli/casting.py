@@ -134,9 +134,15 @@ def _style(found: Voice | Path | None, engine: Engine) -> tuple[Profile | None, 
 
 
 def warn_of(text: str) -> None:
-    """Say on standard error what in a text is not what it looks like: such texts get mixed up."""
+    """Say on standard error what in a text is not what it looks like, since such texts get mixed up."""
     found = list(identity.remarks(text))
     for remark in found[:SHOWN_REMARKS]:
         sources.note(str(remark))
     if len(found) > SHOWN_REMARKS:
         sources.note(message("more_remarks", count=len(found) - SHOWN_REMARKS))
+
+
+def warn_of_bandwidth(request: Request) -> None:
+    """Say on standard error where a sample rate promises more than the model has."""
+    if 2 * request.bandwidth < request.sample_rate:
+        sources.note(message("bandwidth", rate=request.sample_rate, bandwidth=request.bandwidth))

@@ -48,6 +48,11 @@ SamplingMethod = Annotated[
 TopK = Annotated[int | None, typer.Option("--top-k", help="Choices to draw from.")]
 Temperature = Annotated[float | None, typer.Option("--temperature", help="Above 1 is livelier.")]
 Speed = Annotated[float | None, typer.Option("--speed", help="0.25 to 4; 2 is twice as fast.", show_default="1.0")]
-SampleRate = Annotated[int, typer.Option("--sample-rate", metavar="24000|32000", help="Samples a second.")]
+SampleRate = Annotated[
+    int,
+    typer.Option(
+        "--sample-rate", metavar="24000|32000", help="Samples a second; at 32000 the sound still ends at 12 kHz."
+    ),
+]
 FileFormat = Annotated[Literal["wav", "mp3", "opus", "flac", "pcm"] | None, typer.Option("--format")]
 Embed = Annotated[bool, typer.Option("--embed-manifest", help="Put the manifest inside the WAV or FLAC as well.")]

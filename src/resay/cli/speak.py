@@ -88,6 +88,7 @@ def speak(
     if as_json and destination.file is None:
         raise BadOption(message("both_outputs"))
     casting.warn_of(request.text)
+    casting.warn_of_bandwidth(request)
     found = casting.chosen(names, sources.library(voices), known)
     engine = sources.engine(sources.Weights(models, threads, provider))
     _print(_perform(engine, request, casting.cast(found, request, engine), destination), destination, as_json)
@@ -149,6 +150,7 @@ def _report(take: Take, destination: Destination, subtitle_file: Path | None) ->
         "voice": made.voice.name,
         "seconds": made.output.seconds,
         "sample_rate": made.output.sample_rate,
+        "bandwidth": made.output.bandwidth,
         "pieces": len(made.pieces),
         "digest": made.output.digest,
         "real_time_factor": round(take.seconds_taken / max(made.output.seconds, 1e-3), 4),
