@@ -95,6 +95,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RESAY_LANGUAGE", "en")
     monkeypatch.setenv("RESAY_VOICES", str(tmp_path / "own"))
     monkeypatch.setenv("RESAY_SEEDS", str(tmp_path / "seeds.jsonl"))
+    monkeypatch.setenv("RESAY_CACHE", str(tmp_path / "texts"))
     return folder
 
 

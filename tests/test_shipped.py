@@ -99,6 +99,31 @@ def test_every_broken_weights_file_is_one_line(run, work, tmp_path, name):
         assert list(work.iterdir()) == []
 
 
+def copied_weights(folder):
+    """The shipped weights, to be damaged."""
+    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("voices"))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["vocoder.onnx", "prosody_heads.onnx", "model.json"])
+def test_weights_that_load_and_are_others_are_named(run, work, tmp_path, name):
+    models = copied_weights(tmp_path / "models")
+    assert run("verify", models)[0] == 0
+    damaged = bytearray((models / name).read_bytes())
+    # A bit in the midst of some layer's parameters, or of the last digit of a figure.
+    damaged[damaged.index(b"]") - 3 if name == "model.json" else len(damaged) // 2] ^= 1
+    (models / name).write_bytes(damaged)
+    voice = VoiceLibrary().names()[0]
+    code, _, err = run("speak", "Hi.", "--voice", voice, "--models", models, "-o", "out.wav")
+    assert code == 2
+    assert f"{name}: is not what model.json was written for" in err
+    for target in (models, models / "model.json"):
+        code, _, err = run("verify", target)
+        assert code == 4
+        assert f"model: {name} is damaged" in err
+    assert list(work.iterdir()) == []
+
+
 def test_doctor_finds_the_installation_well(run):
     code, out, err = run("doctor")
     assert code == 0, err

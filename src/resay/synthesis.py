@@ -5,8 +5,9 @@ Letters in shapes: S samples, P phonemes.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
@@ -45,6 +46,9 @@ GRAPHS = (
 )
 STAGES = {"prosody": 1, "acoustic": 2, "vocoder": 3}
 """Numbers of the stages that use randomness; each has a stream of its own."""
+
+
+Reader = Callable[[str, str, Lexicon | None, str], Iterator[Sentence]]
 
 
 @dataclass(frozen=True)
@@ -119,13 +123,22 @@ def standard_normal(random: np.random.Generator, shape: int | tuple[int, ...]) -
 
 
 class Engine:
-    """The weights, loaded once. It keeps nothing between requests, so any number of threads may share one."""
+    """The weights, loaded once. It keeps nothing between requests, so any number of threads may share one.
 
-    def __init__(self, models: Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
+    `read` gives the sentences of a text: `text.sentences`, or what gives the same sooner.
+    """
+
+    def __init__(
+        self, models: Path | None = None, threads: int = 2, provider: str = "cpu", read: Reader = text.sentences
+    ) -> None:
+        self._read = read
         folder = models or SHIPPED
         self.shape = _shape(folder)
         graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider) for name in GRAPHS}
-        self.digests = {name: graph.digest for name, graph in graphs.items()}
+        self.digests = digests_of({name: graph.digest for name, graph in graphs.items()}, self.shape)
+        for name in strangers(self.digests, self.shape):
+            hint = "reinstall resay or export the model again"
+            raise BrokenModel(f"{folder / file_of(name)}: is not what model.json was written for; {hint}")
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
             style = [np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread")]
@@ -162,7 +175,7 @@ class Engine:
         Raises ConsentMissing, BadText or another BadRequest before the first piece.
         """
         voice.consent.require(Use.SPEAK, today or date.today())
-        read = partial(text.sentences, request.text, request.language, lexicon, voice.language)
+        read = partial(self._read, request.text, request.language, lexicon, voice.language)
         if plans is not None and [len(plan.durations) for plan in plans] != [len(s.phonemes) for s in read()]:
             raise BadRequest("the plans do not fit the text: it reads differently now")
         sentences = read()
@@ -208,6 +221,44 @@ class Engine:
 
 
 CODE_NAMES = ("durations", "pitch", "energy")
+SETTINGS = "model"
+"""Stands beside the graphs' names for what `model.json` says of them."""
+REMARKS = ("training", "licence", "digests")
+"""Parts of `model.json` that decide no sound."""
+
+
+def digests_of(graphs: Mapping[str, str], shape: Mapping[str, Any]) -> dict[str, str]:
+    """Of all weights that decide a sound: the graphs' digests, and that of the settings in `model.json`."""
+    settings = {name: value for name, value in shape.items() if name not in REMARKS}
+    content = json.dumps(settings, sort_keys=True, separators=(",", ":")).encode()
+    return {**graphs, SETTINGS: "sha256:" + hashlib.sha256(content).hexdigest()}
+
+
+def strangers(digests: Mapping[str, str], shape: Mapping[str, Any]) -> list[str]:
+    """Names of the weights that are not those which `model.json` was written for; none where it names no digests."""
+    return [name for name, digest in shape.get("digests", {}).items() if digests.get(name) != digest]
+
+
+def file_of(name: str) -> str:
+    """The file that a name of `digests_of` stands for."""
+    return "model.json" if name == SETTINGS else f"{name}.onnx"
+
+
+def examine(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Digests of the weights in a folder as they lie there, not loaded, and which of them are strangers to it.
+
+    Raises BrokenModel where there is no `model.json`.
+    """
+    shape = _shape(folder)
+    paths = {name: folder / f"{name}.onnx" for name in GRAPHS}
+    graphs = {name: digest_of_file(path) for name, path in paths.items() if path.is_file()}
+    digests = digests_of(graphs, shape)
+    return digests, strangers(digests, shape)
+
+
+def digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _shape(folder: Path) -> dict[str, Any]:

@@ -26,6 +26,7 @@ Folder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Whe
 Zip = Annotated[Path | None, typer.Option("--zip", metavar="OUT.zip", help="Pack everything as well.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that speak side by side.")]
 Where = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where the work is done.")]
+UseCache = Annotated[bool, typer.Option("--use-cache", help="Keep how texts are read: saves time, changes nothing.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Keep what an earlier run has finished.")]
 
 
@@ -140,6 +141,7 @@ def batch_command(
     workers: Workers = 1,
     engine: Where = "local",
     resume: Resume = False,
+    use_cache: UseCache = False,
     voices: options.Voices = None,
     seeds_file: options.Seeds = None,
     models: options.Models = None,
@@ -159,7 +161,7 @@ def batch_command(
     manner = casting.Manner(seed, language, speed, sampling, top_k, temperature, style_strength, sample_rate)
     # A wrong common option is told once, not for every line.
     casting.warn_of_bandwidth(manner.request("-"))
-    weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider)
+    weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider, use_cache)
     recipe = Speaker(output, table, names, manner, weights, voices, seeds_file, embed_manifest)
     tasks = batch.read(table, format_ or "wav")
     with _watching(len(tasks)) as watch:

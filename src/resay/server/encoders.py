@@ -106,7 +106,7 @@ class Whole:
 
 
 def encoder(file_format: str, sample_rate: int, whole: bool) -> Encoder:
-    """The encoder for a response. Formats that cannot leave early are whole whatever was asked for. Raises BadOption."""
+    """The encoder for a response, whole for formats that cannot leave early. Raises BadOption for a strange rate."""
     audio.check_rate(file_format, sample_rate)
     if whole or file_format not in STREAMED:
         return Whole(file_format)
