@@ -16,7 +16,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from resay.cli import main as resay
+try:
+    from resay.cli import main as resay
+except ModuleNotFoundError as missing:
+    print(f"glmtts_inference.py: {missing.name} is not installed; run `make setup` and .venv/bin/python", file=sys.stderr)
+    sys.exit(2)
 
 ROOT = Path(__file__).resolve().parent
 LEXICON = Path("configs") / "G2P_replace_dict.jsonl"

@@ -12,7 +12,6 @@ import pytest
 
 from resay import batch, manifest
 from resay.errors import BadFile
-from resay.synthesis import SHIPPED
 
 
 def refused(result, code=2):
@@ -174,8 +173,6 @@ def test_table_that_is_none_is_refused(work):
 
 # With the shipped weights, in processes of their own
 
-shipped = pytest.mark.skipif(not (SHIPPED / "model.json").is_file(), reason="there are no shipped weights")
-
 
 @pytest.fixture
 def killed_batch(monkeypatch):
@@ -183,7 +180,6 @@ def killed_batch(monkeypatch):
     return importlib.import_module("killed_batch")
 
 
-@shipped
 @pytest.mark.parametrize(
     ("items", "kills"), [(8, 1), pytest.param(200, 10, marks=pytest.mark.slow)], ids=["small", "full"]
 )
@@ -192,7 +188,6 @@ def test_killed_batch_goes_on_where_it_stood(killed_batch, items, kills):
     assert report == killed_batch.Report(items, kills, equal=True, spoken_twice=0)
 
 
-@shipped
 def test_workers_give_the_same_files(killed_batch, work):
     table = killed_batch.table(work / "tasks.jsonl", 6)
     for folder, workers in (("one", "1"), ("two", "2")):

@@ -18,8 +18,6 @@ from resay.voices import VoiceLibrary
 
 ROOT = Path(__file__).resolve().parent.parent
 
-pytestmark = pytest.mark.skipif(not (SHIPPED / "model.json").is_file(), reason="there are no shipped weights")
-
 
 @pytest.fixture
 def run(work, capfd):
@@ -130,7 +128,6 @@ def test_doctor_finds_the_installation_well(run):
     assert "BAD" not in out
 
 
-@pytest.mark.skipif(not (ROOT / "examples" / "clone_me.wav").is_file(), reason="the clip to clone is not there yet")
 def test_demo_speaks(work, tmp_path):
     spec = importlib.util.spec_from_file_location("demo", ROOT / "examples" / "demo.py")
     demo = importlib.util.module_from_spec(spec)
