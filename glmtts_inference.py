@@ -4,8 +4,8 @@
     SEED=42 python glmtts_inference.py --data=example_zh --exp_name=_test --phoneme
 
 Reads examples/DATA.jsonl, writes outputs/pretrainEXP_NAME/DATA/UTTID.wav with a manifest beside each, and prints the
-seed. `--phoneme` reads words as configs/G2P_replace_dict.jsonl says. `--use_cache` keeps how texts are read for the next
-time; it never changes the sound. Table and lexicon are looked for where the command is called, else beside this script.
+seed. `--phoneme` reads words as configs/G2P_replace_dict.jsonl says. `--use_cache` keeps how texts are read, for the
+next time; it never changes the sound. Table and lexicon lie where the command is called, else beside this script.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from pathlib import Path
 try:
     from resay.cli import main as resay
 except ModuleNotFoundError as missing:
-    print(f"glmtts_inference.py: {missing.name} is not installed; run `make setup` and .venv/bin/python", file=sys.stderr)
+    print(
+        f"glmtts_inference.py: {missing.name} is not installed; run `make setup` and .venv/bin/python", file=sys.stderr
+    )
     sys.exit(2)
 
 ROOT = Path(__file__).resolve().parent

@@ -67,6 +67,17 @@ def test_line_may_name_a_role(run, work):
     assert (made.voice.name, made.request.seed, made.request.speed) == ("小明", 88, 1.5)
 
 
+def test_role_of_the_batch_gives_way_to_that_of_a_line(run, work):
+    run("seeds", "add", "李老师", "--voice", "小明", "--seed", "88", "--speed", "1.5")
+    run("seeds", "add", "旁白", "--voice", "Ada", "--seed", "7")
+    lines = [{"uttid": "a", "syn_text": "Hi."}, {"uttid": "b", "syn_text": "Hi.", "role": "旁白"}]
+    lines += [{"uttid": "c", "syn_text": "Hi.", "voice": "Ada"}]
+    assert run("batch", write(work / "t.jsonl", *lines), "-o", "out", "--role", "李老师")[0] == 0
+    made = [manifest.read(f"out/{name}.json") for name in "abc"]
+    assert [it.voice.name for it in made] == ["小明", "Ada", "Ada"]
+    assert [(it.request.seed, it.request.speed) for it in made] == [(88, 1.5), (7, 1.0), (88, 1.5)]
+
+
 def test_order_of_lines_changes_nothing(run, work, table):
     run("batch", table, "-o", "out")
     run("batch", write(work / "back.jsonl", *reversed(LINES)), "-o", "back")
@@ -93,6 +104,8 @@ def test_order_of_lines_changes_nothing(run, work, table):
         ({"uttid": "x", "syn_text": "Hi.", "voice": "Ada", "format": "aiff"}, "aiff"),
         ({"uttid": "x", "syn_text": "Hi.", "voice": "Ada", "lexicon": "none.jsonl"}, "none.jsonl"),
         ({"uttid": "x", "syn_text": "Hi.", "voice": ["Ada"]}, "voice"),
+        ({"uttid": "x", "syn_text": "Hi.", "voice": "Ada", "style": 7}, "style 7"),
+        ({"uttid": "x", "syn_text": "Hi.", "voice": "Ada", "sample_rate": 8000}, "24000 or 32000"),
         (["no object"], "no JSON object"),
     ],
 )

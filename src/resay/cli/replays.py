@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,6 +48,7 @@ class Found:
     models: Path | None
 
 
+@options.grouped
 def replay_command(
     source: Source,
     output: Folder = None,
@@ -59,9 +60,7 @@ def replay_command(
     file: options.File = None,
     embed_manifest: options.Embed = False,
     voices: options.Voices = None,
-    models: options.Models = None,
-    threads: options.Threads = 2,
-    provider: options.Provider = "cpu",
+    weights: sources.Weights = sources.Weights(),
     as_json: options.Json = False,
 ) -> None:
     """Make a recorded sound again, byte for byte where model and runtime are the recorded ones.
@@ -76,9 +75,9 @@ def replay_command(
         for found in everything:
             if claimed is not None:
                 replay.refuse(list(replay.text_differences(found.manifest, claimed)))
-            weights = sources.Weights(models or found.models, threads, provider)
+            own = replace(weights, models=weights.models or found.models)
             target = _target(found, output, source)
-            reports.append(_replayed(found, weights, sources.library(voices), target, embed_manifest))
+            reports.append(_replayed(found, own, sources.library(voices), target, embed_manifest))
     if as_json:
         print(json.dumps(reports[0] if len(reports) == 1 else {"replays": reports}, ensure_ascii=False))
         return

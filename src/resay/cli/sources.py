@@ -19,6 +19,7 @@ from ..manifest import Input, digest_of
 from ..text import Lexicon
 from ..text.analyses import Analyses
 from ..voices import Voice, VoiceLibrary
+from . import options
 from .messages import message
 
 if TYPE_CHECKING:
@@ -71,6 +72,18 @@ def seed(value: str) -> int:
     raise BadOption(message("seed", highest=HIGHEST_SEED, value=value))
 
 
+@dataclass(frozen=True)
+class Shelves:
+    """Where voices and roles are kept."""
+
+    voices: options.Voices = None
+    seeds_file: options.Seeds = None
+
+    @property
+    def library(self) -> VoiceLibrary:
+        return library(self.voices)
+
+
 def library(folder: Path | None) -> VoiceLibrary:
     """The shipped voices and the user's, or those of `--voices DIR`."""
     return VoiceLibrary() if folder is None else VoiceLibrary([voices.SHIPPED, folder])
@@ -105,9 +118,9 @@ def permission(choice: str | None, found: Voice | Path) -> Consent:
 class Weights:
     """Which networks, what they run on, and how they get their texts."""
 
-    models: Path | None = None
-    threads: int = 2
-    provider: str = "cpu"
+    models: options.Models = None
+    threads: options.Threads = 2
+    provider: options.Provider = "cpu"
     use_cache: bool = False
     """Whether texts that were read are kept, for the next time."""
 
