@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -161,7 +162,7 @@ def mandarin_voice() -> str:
 
 def page(versions: list[str], quick: bool) -> tuple[str, bool]:
     """The whole page, measured now, and whether every promise was kept."""
-    here = manifest.runtime()
+    here, started = manifest.runtime(), time.perf_counter()
     groups = protocol.measure(protocol.TEXT, mandarin_voice(), 2 if quick else 5)
     replays, reproduced = around(versions, quick)
     killed = killed_batch.measure(8 if quick else 200, 1 if quick else 10)
@@ -174,7 +175,10 @@ def page(versions: list[str], quick: bool) -> tuple[str, bool]:
         around=replays,
         corruptions=corruptions.table(corruptions.measure(100 if quick else 1000)),
         killed=killed_batch.table_of(killed),
+        load=os.getloadavg()[0],
         costs=costs(quick),
+        taken=time.perf_counter() - started,
+        processor=sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)),
     )
     return text, protocol.passes(groups) and reproduced and killed.passed
 
@@ -222,7 +226,8 @@ worker, file by file. `python bench/killed_batch.py`
 
 ## What it costs
 
-On this machine, every run of the command a process of its own.
+Every run of the command is a process of its own. Load average of the machine before: {load:.1f}. This whole page took
+{taken:.0f} s, and {processor:.0f} s of processor time.
 
 {costs}
 """
