@@ -1,8 +1,8 @@
 """Measure everything that resay promises about sameness, and write docs/reproducibility.md.
 
-    python bench/reproducibility.py [--write docs/reproducibility.md] [--onnxruntime 1.20.1 ...] [--quick]
+    python bench/reproducibility.py [--write docs/reproducibility.md] [--only protocol repeats ...] [--quick]
 
-Each named onnxruntime is installed with pip into a folder that is thrown away; where that fails its row says so. Exits
+Another onnxruntime is installed with pip into a folder that is thrown away; where that fails its row says so. Exits
 with 4 where a promise is broken; the page is written all the same and shows which.
 """
 
@@ -11,12 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -42,6 +41,8 @@ SENTENCES = {
     "en": ("Say it again, exactly: the same words, the same voice.", "Please open the report, then send it to me."),
 }
 SEEDS = (42, 1234)
+VERSIONS = ("1.20.1",)
+"""Other versions of onnxruntime, the oldest that is supported among them."""
 VARIANT = "早上好，同学们。"
 
 
@@ -52,6 +53,15 @@ class Report:
     reproduced: bool
     identical: bool
     comparison: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: what was done, the table, and whether the promise was kept."""
+
+    lead: str
+    table: str
+    kept: bool
 
 
 def speak_all(folder: Path, quick: bool) -> None:
@@ -109,7 +119,7 @@ def row(name: str, reports: list[Report]) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def around(versions: list[str], quick: bool) -> tuple[str, bool]:
+def around(versions: Sequence[str], quick: bool) -> tuple[str, bool]:
     """The table of replays under other settings, and whether all of them reproduced."""
     head = "| replayed with | sounds | identical | within the criteria | least overlap | pitch, Hz | final pitch, Hz "
     lines = [head + "| pauses, ms | key frames, ms | level, dB |", "|-|-:|-:|-:|-:|-:|-:|-:|-:|-:|"]
@@ -123,7 +133,7 @@ def around(versions: list[str], quick: bool) -> tuple[str, bool]:
     return "\n".join(lines), good
 
 
-def _settings(versions: list[str], folder: Path) -> Iterator[tuple[str, list[Report] | None]]:
+def _settings(versions: Sequence[str], folder: Path) -> Iterator[tuple[str, list[Report] | None]]:
     for threads in (1, 2, 4):
         yield f"{threads} thread{'s' if threads > 1 else ''}", replay_all(folder / "original", threads)
     for version in versions:
@@ -160,84 +170,79 @@ def mandarin_voice() -> str:
     return next(it.name for it in resay.VoiceLibrary() if it.language == "zh")
 
 
-def page(versions: list[str], quick: bool) -> tuple[str, bool]:
-    """The whole page, measured now, and whether every promise was kept."""
-    here, started = manifest.runtime(), time.perf_counter()
-    groups = protocol.measure(protocol.TEXT, mandarin_voice(), 2 if quick else 5)
-    replays, reproduced = around(versions, quick)
+def section_protocol(quick: bool) -> Section:
+    runs = 2 if quick else 5
+    groups = protocol.measure(protocol.TEXT, mandarin_voice(), runs)
+    lead = f"""{runs} runs each, every run a process of its own: A without a fixed seed, B with 42, C with 1234.
+B and C must each be one file, and must differ. `python bench/protocol.py`"""
+    return Section(lead, protocol.table(groups), protocol.passes(groups))
+
+
+def section_repeats(quick: bool) -> Section:
+    table = repeats.table(repeats.measure(100 if quick else 1000))
+    return Section("`python bench/repeats.py`", table, True)  # another sound would have raised Unreproducible
+
+
+def section_elsewhere(quick: bool) -> Section:
+    lead = """Every sound was spoken with one thread and replayed from its manifest. Where the bits are not the recorded
+ones, the recorded plan is spoken and the result held against the original: waveforms overlap over 95 %, nothing is heard
+(pauses under 100 ms, pitch under 2 Hz), start, end and stressed syllables within 5 ms. The columns give the worst of
+all. What was not measured: other processor families, accelerators, other operating systems. `resay replay` measures there."""
+    return Section(lead, *around(VERSIONS, quick))
+
+
+def section_damage(quick: bool) -> Section:
+    lead = "Bits flipped, stretches overwritten, ends cut off. `python bench/corruptions.py`"
+    return Section(lead, corruptions.table(corruptions.measure(100 if quick else 1000)), True)
+
+
+def section_killed(quick: bool) -> Section:
     killed = killed_batch.measure(8 if quick else 200, 1 if quick else 10)
-    text = PAGE.format(
-        day=date.today(),
-        runs=2 if quick else 5,
-        machine=", ".join(f"{name} {value}" for name, value in sorted(here.items())),
-        protocol=protocol.table(groups),
-        repeats=repeats.table(repeats.measure(100 if quick else 1000)),
-        around=replays,
-        corruptions=corruptions.table(corruptions.measure(100 if quick else 1000)),
-        killed=killed_batch.table_of(killed),
-        load=os.getloadavg()[0],
-        costs=costs(quick),
-        taken=time.perf_counter() - started,
-        processor=sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)),
-    )
-    return text, protocol.passes(groups) and reproduced and killed.passed
+    lead = """Killed with SIGKILL at random moments and resumed with two workers, then held against an undisturbed batch of one
+worker, file by file. `python bench/killed_batch.py`"""
+    return Section(lead, killed_batch.table_of(killed), killed.passed)
 
 
-PAGE = """# Reproducibility, measured
+def section_costs(quick: bool) -> Section:
+    lead = f"Every run of the command is a process of its own. Load average before: {os.getloadavg()[0]:.1f}."
+    return Section(lead, costs(quick), True)
 
-Written by `make reproducibility` (`python bench/reproducibility.py`) on {day}; none of the figures is typed by hand.
-Measured with {machine}.
 
-## The protocol
+SECTIONS: dict[str, tuple[str, Callable[[bool], Section]]] = {
+    "protocol": ("The protocol", section_protocol),
+    "repeats": ("One sound, however it is made", section_repeats),
+    "elsewhere": ("Elsewhere", section_elsewhere),
+    "damage": ("Damage", section_damage),
+    "killed": ("A batch that is killed", section_killed),
+    "costs": ("What it costs", section_costs),
+}
+INTRODUCTION = """# Reproducibility, measured
 
-{runs} runs each, every run a process of its own: A without a fixed seed, B with 42, C with 1234. B and C must each be
-one file, and must differ. `python bench/protocol.py`
+Written by `make reproducibility` (`python bench/reproducibility.py`), every section with `--only` by itself as well; none of
+the figures is typed by hand."""
 
-{protocol}
 
-## One sound, however it is made
+def measured(name: str, quick: bool) -> tuple[str, bool]:
+    """One section of the page, measured now, and whether its promise was kept."""
+    started = time.perf_counter()
+    heading, measure = SECTIONS[name]
+    section = measure(quick)
+    facts = ", ".join(f"{field} {value}" for field, value in sorted(manifest.runtime().items()))
+    about = f"{date.today()}, {time.perf_counter() - started:.0f} s, {facts}"
+    return f"## {heading}\n\n{section.lead}\n\n{section.table}\n\n<small>{about}</small>", section.kept
 
-`python bench/repeats.py`
 
-{repeats}
-
-## Elsewhere
-
-Every sound was spoken with one thread and replayed from its manifest. Where the bits are not the recorded ones, the
-recorded plan is spoken and the result held against the original: waveforms overlap over 95 %, nothing is heard (pauses
-under 100 ms, pitch under 2 Hz), start, end and stressed syllables within 5 ms. The columns give the worst of all.
-
-{around}
-
-What was not measured: other processor families, accelerators, other operating systems. `resay replay` measures there.
-
-## Damage
-
-Bits flipped, stretches overwritten, ends cut off. `python bench/corruptions.py`
-
-{corruptions}
-
-## A batch that is killed
-
-Killed with SIGKILL at random moments and resumed with two workers, then held against an undisturbed batch of one
-worker, file by file. `python bench/killed_batch.py`
-
-{killed}
-
-## What it costs
-
-Every run of the command is a process of its own. Load average of the machine before: {load:.1f}. This whole page took
-{taken:.0f} s, and {processor:.0f} s of processor time.
-
-{costs}
-"""
+def sections_of(path: Path) -> dict[str, str]:
+    """Sections of a page that was written before, by heading."""
+    parts = path.read_text(encoding="utf-8").split("\n## ")[1:] if path.is_file() else []
+    return {part.partition("\n")[0]: f"## {part.strip()}" for part in parts}
 
 
 def main() -> int:
-    """Measure and write."""
+    """Measure and write; a section at a time, so that a broken promise does not hide the others."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path, default=ROOT / "docs" / "reproducibility.md")
-    parser.add_argument("--onnxruntime", nargs="*", default=["1.20.1"])
+    parser.add_argument("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS), help="leave other sections be")
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     parser.add_argument("--replays", type=Path, help=argparse.SUPPRESS)  # what `elsewhere` calls
     chosen = parser.parse_args()
@@ -245,9 +250,13 @@ def main() -> int:
         reports = [asdict(report) for report in replay_all(chosen.replays, 1)]
         print(json.dumps({"onnxruntime": onnxruntime.__version__, "reports": reports}))
         return 0
-    text, kept = page(chosen.onnxruntime, chosen.quick)
-    audio.write_bytes(chosen.write, text.encode())
-    return 0 if kept else Unreproducible.exit_code
+    good, done = True, sections_of(chosen.write)
+    for name in chosen.only:
+        done[SECTIONS[name][0]], kept = measured(name, chosen.quick)
+        good = good and kept
+        ordered = [done[heading] for heading, _ in SECTIONS.values() if heading in done]
+        audio.write_bytes(chosen.write, ("\n\n".join([INTRODUCTION, *ordered]) + "\n").encode())
+    return 0 if good else Unreproducible.exit_code
 
 
 if __name__ == "__main__":
