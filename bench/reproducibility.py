@@ -184,10 +184,11 @@ def section_repeats(quick: bool) -> Section:
 
 
 def section_elsewhere(quick: bool) -> Section:
-    lead = """Every sound was spoken with one thread and replayed from its manifest. Where the bits are not the recorded
-ones, the recorded plan is spoken and the result held against the original: waveforms overlap over 95 %, nothing is heard
-(pauses under 100 ms, pitch under 2 Hz), start, end and stressed syllables within 5 ms. The columns give the worst of
-all. What was not measured: other processor families, accelerators, other operating systems. `resay replay` measures there."""
+    lead = """Every sound was spoken with one thread and replayed from its manifest. Where the bits are not the
+recorded ones, the recorded plan is spoken and the result held against the original: waveforms overlap over 95 %,
+nothing is heard (pauses under 100 ms, pitch under 2 Hz), start, end and stressed syllables within 5 ms. The columns
+give the worst of all. What was not measured: other processor families, accelerators, other operating systems.
+`resay replay` measures there."""
     return Section(lead, *around(VERSIONS, quick))
 
 
@@ -198,8 +199,8 @@ def section_damage(quick: bool) -> Section:
 
 def section_killed(quick: bool) -> Section:
     killed = killed_batch.measure(8 if quick else 200, 1 if quick else 10)
-    lead = """Killed with SIGKILL at random moments and resumed with two workers, then held against an undisturbed batch of one
-worker, file by file. `python bench/killed_batch.py`"""
+    lead = """Killed with SIGKILL at random moments and resumed with two workers, then held against an undisturbed
+batch of one worker, file by file. `python bench/killed_batch.py`"""
     return Section(lead, killed_batch.table_of(killed), killed.passed)
 
 
@@ -218,8 +219,8 @@ SECTIONS: dict[str, tuple[str, Callable[[bool], Section]]] = {
 }
 INTRODUCTION = """# Reproducibility, measured
 
-Written by `make reproducibility` (`python bench/reproducibility.py`), every section with `--only` by itself as well; none of
-the figures is typed by hand."""
+Written by `make reproducibility` (`python bench/reproducibility.py`), each section with `--only` by itself as well; none
+of the figures is typed by hand."""
 
 
 def measured(name: str, quick: bool) -> tuple[str, bool]:

