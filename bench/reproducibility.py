@@ -219,8 +219,8 @@ SECTIONS: dict[str, tuple[str, Callable[[bool], Section]]] = {
 }
 INTRODUCTION = """# Reproducibility, measured
 
-Written by `make reproducibility` (`python bench/reproducibility.py`), each section with `--only` by itself as well; none
-of the figures is typed by hand."""
+Written by `make reproducibility` (`python bench/reproducibility.py`), each section with `--only` by itself as well;
+none of the figures is typed by hand."""
 
 
 def measured(name: str, quick: bool) -> tuple[str, bool]:
