@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check studio train-setup clean
+.PHONY: setup demo test lint check studio reproducibility train-setup clean
 
 setup: $(VENV)/.resay
 
@@ -23,6 +23,10 @@ lint: $(VENV)/.resay-dev
 	$(BIN)/mypy
 
 check: test lint
+
+# Measures anew, for some minutes, and writes docs/reproducibility.md
+reproducibility: $(VENV)/.resay
+	$(BIN)/python bench/reproducibility.py
 
 studio: $(VENV)/.resay-studio
 	$(BIN)/resay studio

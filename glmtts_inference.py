@@ -4,8 +4,8 @@
     SEED=42 python glmtts_inference.py --data=example_zh --exp_name=_test --phoneme
 
 Reads examples/DATA.jsonl, writes outputs/pretrainEXP_NAME/DATA/UTTID.wav with a manifest beside each, and prints the
-seed. `--phoneme` reads words as configs/G2P_replace_dict.jsonl says. `--use_cache` is taken and needs nothing: what it
-caches elsewhere never changes the sound, and here it costs milliseconds.
+seed. `--phoneme` reads words as configs/G2P_replace_dict.jsonl says. `--use_cache` keeps how texts are read, for the
+next time; it never changes the sound. Table and lexicon lie where the command is called, else beside this script.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from resay.cli import main as resay
+try:
+    from resay.cli import main as resay
+except ModuleNotFoundError as missing:
+    print(
+        f"glmtts_inference.py: {missing.name} is not installed; run `make setup` and .venv/bin/python", file=sys.stderr
+    )
+    sys.exit(2)
 
 ROOT = Path(__file__).resolve().parent
 LEXICON = Path("configs") / "G2P_replace_dict.jsonl"
@@ -28,10 +34,10 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="glmtts_inference.py", description="Speak examples/DATA.jsonl.")
     parser.add_argument("--data", default="example_zh", help="name of a table in examples/, without .jsonl")
     parser.add_argument("--exp_name", default="", help="names the folder: outputs/pretrainEXP_NAME")
-    parser.add_argument("--use_cache", action="store_true", help="taken for the documents' sake")
+    parser.add_argument("--use_cache", action="store_true", help="keep how texts are read: saves time, changes nothing")
     parser.add_argument("--phoneme", "--use_phoneme", action="store_true", help=f"read words as {LEXICON} says")
     parser.add_argument("--seed", help="decides everything that is drawn by chance; else $SEED, else 42")
-    parser.add_argument("--sample_rate", default="24000", help="samples a second")
+    parser.add_argument("--sample_rate", default="24000", help="24000 or 32000 samples a second")
     return parser.parse_args(arguments)
 
 
@@ -47,6 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     command = ["batch", str(table), "-o", str(folder), "--sample-rate", chosen.sample_rate]
     command += ["--seed", chosen.seed or os.environ.get("SEED") or DEFAULT_SEED]
     command += ["--lexicon", str(_found(LEXICON))] if chosen.phoneme else []
+    command += ["--use-cache"] if chosen.use_cache else []
     return resay(command)
 
 

@@ -87,7 +87,7 @@ def batched(wanted: list[Key], workers: int) -> Iterator[tuple[Key, str]]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         weights = sources.Weights(threads=1)
-        recipe = Speaker(place, place / "table", casting.Names(), casting.Manner(), weights, None)
+        recipe = Speaker(place, place / "table", casting.Names(), casting.Manner(), weights, sources.Shelves())
         tasks = [
             batch.Task(number, text, f"{number}.wav", voice, {"seed": seed})
             for number, (text, voice, seed) in enumerate(wanted, start=1)

@@ -46,7 +46,7 @@ class FakeEngine:
                 plan = plan if plans is None else plans[index]
                 at = np.arange(int(plan.durations.sum()) * FORMAT.hop)
                 sound = np.sin(at * random.uniform(0.02, 0.05)).astype(np.float32) * 0.3
-                yield Piece(index, sentence, plan, iter([Audio(sound)]))
+                yield Piece(index, sentence, plan, iter([Audio(sound).resampled(request.sample_rate)]))
 
         return pieces()
 
@@ -95,6 +95,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RESAY_LANGUAGE", "en")
     monkeypatch.setenv("RESAY_VOICES", str(tmp_path / "own"))
     monkeypatch.setenv("RESAY_SEEDS", str(tmp_path / "seeds.jsonl"))
+    monkeypatch.setenv("RESAY_CACHE", str(tmp_path / "texts"))
     return folder
 
 

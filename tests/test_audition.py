@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html.parser
 import json
+import re
 
 import pytest
 
@@ -75,6 +76,16 @@ def test_page_holds_everything(run, work):
     assert page.tags.count("script") == 1
     assert "http" not in content.replace("http://www.w3.org/2000/svg", "")
     assert sorted(path.name for path in (work / "au").glob("*.json")) == ["100.json", "42.json", "999.json"]
+
+
+def test_pictures_of_all_takes_share_their_scales(run, work):
+    run("audition", "你好，世界。", "--voice", "小明", "--seeds", "42,100,999", "-o", "au")
+    content = (work / "au" / "index.html").read_text(encoding="utf-8")
+    pictures = re.findall("<svg.*?</svg>", content, flags=re.DOTALL)
+    scales = {tuple(re.findall(r'fill="#(?:555|888)">([^<]+)<', picture)) for picture in pictures}
+    assert len(pictures) == 3
+    assert len(scales) == 1
+    assert '<meta name="viewport"' in content
 
 
 def test_take_of_an_audition_is_the_sound_spoken_alone(run, work):

@@ -12,7 +12,6 @@ import pytest
 
 from resay import batch, manifest
 from resay.errors import BadFile
-from resay.synthesis import SHIPPED
 
 
 def refused(result, code=2):
@@ -68,6 +67,17 @@ def test_line_may_name_a_role(run, work):
     assert (made.voice.name, made.request.seed, made.request.speed) == ("小明", 88, 1.5)
 
 
+def test_role_of_the_batch_gives_way_to_that_of_a_line(run, work):
+    run("seeds", "add", "李老师", "--voice", "小明", "--seed", "88", "--speed", "1.5")
+    run("seeds", "add", "旁白", "--voice", "Ada", "--seed", "7")
+    lines = [{"uttid": "a", "syn_text": "Hi."}, {"uttid": "b", "syn_text": "Hi.", "role": "旁白"}]
+    lines += [{"uttid": "c", "syn_text": "Hi.", "voice": "Ada"}]
+    assert run("batch", write(work / "t.jsonl", *lines), "-o", "out", "--role", "李老师")[0] == 0
+    made = [manifest.read(f"out/{name}.json") for name in "abc"]
+    assert [it.voice.name for it in made] == ["小明", "Ada", "Ada"]
+    assert [(it.request.seed, it.request.speed) for it in made] == [(88, 1.5), (7, 1.0), (88, 1.5)]
+
+
 def test_order_of_lines_changes_nothing(run, work, table):
     run("batch", table, "-o", "out")
     run("batch", write(work / "back.jsonl", *reversed(LINES)), "-o", "back")
@@ -94,6 +104,8 @@ def test_order_of_lines_changes_nothing(run, work, table):
         ({"uttid": "x", "syn_text": "Hi.", "voice": "Ada", "format": "aiff"}, "aiff"),
         ({"uttid": "x", "syn_text": "Hi.", "voice": "Ada", "lexicon": "none.jsonl"}, "none.jsonl"),
         ({"uttid": "x", "syn_text": "Hi.", "voice": ["Ada"]}, "voice"),
+        ({"uttid": "x", "syn_text": "Hi.", "voice": "Ada", "style": 7}, "style 7"),
+        ({"uttid": "x", "syn_text": "Hi.", "voice": "Ada", "sample_rate": 8000}, "24000 or 32000"),
         (["no object"], "no JSON object"),
     ],
 )
@@ -174,8 +186,6 @@ def test_table_that_is_none_is_refused(work):
 
 # With the shipped weights, in processes of their own
 
-shipped = pytest.mark.skipif(not (SHIPPED / "model.json").is_file(), reason="there are no shipped weights")
-
 
 @pytest.fixture
 def killed_batch(monkeypatch):
@@ -183,7 +193,6 @@ def killed_batch(monkeypatch):
     return importlib.import_module("killed_batch")
 
 
-@shipped
 @pytest.mark.parametrize(
     ("items", "kills"), [(8, 1), pytest.param(200, 10, marks=pytest.mark.slow)], ids=["small", "full"]
 )
@@ -192,7 +201,6 @@ def test_killed_batch_goes_on_where_it_stood(killed_batch, items, kills):
     assert report == killed_batch.Report(items, kills, equal=True, spoken_twice=0)
 
 
-@shipped
 def test_workers_give_the_same_files(killed_batch, work):
     table = killed_batch.table(work / "tasks.jsonl", 6)
     for folder, workers in (("one", "1"), ("two", "2")):

@@ -103,6 +103,37 @@ def test_subtitles_lie_beside_the_sound(run, work, subtitles, name):
     assert manifest.read("out.json").request.seed == 42
 
 
+@pytest.mark.parametrize("file_format", ["wav", "mp3", "flac", "pcm"])
+def test_other_rate_is_labelled_as_holding_no_more(run, work, file_format):
+    name = f"out.{file_format}"
+    command = ["speak", "Good morning.", "--voice", "Ada", "--sample-rate", "32000"]
+    code, out, err = run(*command, "-o", name, "--json")
+    assert code == 0
+    assert "ends at 12000 Hz" in err
+    assert json.loads(out)["bandwidth"] == 12_000
+    made = manifest.read("out.json")
+    assert (made.output.sample_rate, made.output.bandwidth) == (32_000, 12_000)
+    assert made.output.samples == 4 * round(made.output.seconds * 80) * 100  # 400 for each of the model's 300
+    if file_format != "pcm":
+        assert audio.read(name).sample_rate == 32_000
+    assert run("replay", "out.json", "-o", f"again.{file_format}")[0] == 0
+    assert (work / f"again.{file_format}").read_bytes() == (work / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--sample-rate", "32000", "-o", "out.opus"], "opus cannot hold"),
+        (["--sample-rate", "16000"], "24000 or 32000"),
+    ],
+)
+def test_rate_that_cannot_be_is_refused(run, work, arguments, problem):
+    code, out, err = run("speak", "Good morning.", "--voice", "Ada", *arguments)
+    assert (code, out) == (2, "")
+    assert problem in err.splitlines()[-1]
+    assert list(work.iterdir()) == []
+
+
 def test_text_comes_from_a_file(run, work):
     (work / "text.txt").write_bytes("\ufeff早上好。".encode())
     assert run("speak", "--file", "text.txt", "--voice", "小明", "-o", "out.wav")[0] == 0

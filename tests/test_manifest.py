@@ -27,7 +27,7 @@ def made(fake_engine, voice) -> Manifest:
     request = Request("Good morning. 早上好。", seed=7)
     speech = fake_engine.say(request, voice)
     records = [PieceRecord.of(piece) for piece in speech.pieces]
-    output = Output("out.wav", "wav", 24_000, len(speech.audio.samples), speech.audio.digest())
+    output = Output("out.wav", "wav", 24_000, len(speech.audio.samples), speech.audio.digest(), 12_000)
     inputs = Inputs(manifest.digest_of(request.text.encode()), clip=CLIP)
     return Manifest.of(fake_engine, request, voice, records, output, day=date(2026, 3, 8), inputs=inputs)
 
@@ -55,7 +55,7 @@ def test_manifest_holds_no_vector_of_the_voice(made):
 
 
 def test_runtime_names_what_decides_the_bits():
-    assert set(manifest.runtime()) == {"resay", "numpy", "onnxruntime", "python", "system", "processor"}
+    assert set(manifest.runtime()) == {*("resay", "numpy", "onnxruntime", "soxr", "python", "system", "processor")}
     assert all(manifest.runtime().values())
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from resay import manifest, seeds
+from resay import manifest, seeds, voices
 from resay.errors import BadFile, BadOption
 from resay.prosody import Sampling
 from resay.seeds import Role, SeedLibrary, Settings
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def refused(result, code=2):
@@ -149,3 +152,10 @@ def test_changed_manifest_makes_no_role(run, work):
     data["request"]["seed"] = 1
     (work / "out.json").write_text(json.dumps(data), encoding="utf-8")
     assert "manifest: " in refused(run("seeds", "add", "甲", "--from", "out.json"), code=4)
+
+
+def test_log_in_the_documents_is_that_of_the_kept_library():
+    library = SeedLibrary(ROOT / "configs" / "seeds.jsonl")
+    assert (ROOT / "docs" / "tts_seed_log.md").read_text(encoding="utf-8") == seeds.to_markdown(library)
+    shipped = {path.stem for path in voices.SHIPPED.glob("*.voice")}
+    assert {role.voice for role in library} <= shipped

@@ -123,6 +123,18 @@ def test_openai_client_makes_the_sound_of_the_engine(client, expected):
     assert answer.content == audio.encode(expected(), "wav")
 
 
+def test_other_rate_is_labelled_as_the_command_labels_it(web, run, work):
+    answer = web.post("/v1/audio/speech", json=body(sample_rate=32_000))
+    assert answer.headers["x-resay-bandwidth"] == "12000"
+    run("speak", TEXT, "--voice", "Ada", "--sample-rate", "32000", "-o", "out.wav")
+    assert answer.content == (work / "out.wav").read_bytes()
+    assert "x-resay-bandwidth" not in web.post("/v1/audio/speech", json=body()).headers
+    assert (
+        "opus cannot hold"
+        in problem(web.post("/v1/audio/speech", json=body(sample_rate=32_000, response_format="opus")), 422)["message"]
+    )
+
+
 @pytest.mark.parametrize("file_format", ["wav", "mp3", "opus", "flac", "pcm"])
 @pytest.mark.parametrize("text", [TEXT, LONG], ids=["short", "long"])
 def test_every_format_holds_the_whole_sound(client, file_format, text, expected):

@@ -9,7 +9,7 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -59,6 +59,9 @@ class AudioFormat:
 
 
 FORMAT = AudioFormat()
+SAMPLE_RATES = (FORMAT.sample_rate, 32_000)
+"""Rates that sound is written at. The networks speak at the first; the other is for players that want it."""
+OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +138,19 @@ def encode(audio: Audio, file_format: str = "wav") -> bytes:
         raise BadOption(f"unknown audio format {file_format!r}; choose one of {', '.join(FILE_FORMATS)}")
     if file_format == "pcm":
         return audio.pcm16().tobytes()
+    check_rate(file_format, audio.sample_rate)
     container, subtype = FILE_FORMATS[file_format]
     buffer = io.BytesIO()
     # Lossless formats carry exactly the digested 16-bit samples; lossy encoders get the float samples.
     samples = audio.pcm16() if subtype == "PCM_16" else audio.samples
     soundfile.write(buffer, samples, audio.sample_rate, format=container, subtype=subtype)
     return ogg.steady(buffer.getvalue()) if container == "OGG" else buffer.getvalue()
+
+
+def check_rate(file_format: str, sample_rate: int) -> None:
+    """Raises BadOption for a rate that a format cannot have: Opus knows five of its own."""
+    if file_format == "opus" and sample_rate not in OPUS_RATES:
+        raise BadOption(f"opus cannot hold {sample_rate} Hz; use {FORMAT.sample_rate} Hz or another format")
 
 
 def write(path: str | Path, audio: Audio, file_format: str | None = None) -> None:
@@ -247,3 +257,19 @@ def scaled(mel: np.ndarray) -> np.ndarray:
     """Log mels brought to the shared speech level and the networks' scale, float32 (T, M)."""
     mel = np.maximum(mel + SPEECH_LEVEL - speech_level(mel), np.log(QUIETEST))
     return ((mel - MEL_CENTRE) / MEL_SPREAD).astype(np.float32)
+
+
+def resampled(parts: Iterator[Audio], sample_rate: int) -> Iterator[Audio]:
+    """Sound that comes in parts at another rate, as one: no seam between them."""
+    held: Audio | None = next(parts, None)
+    if held is None or held.sample_rate == sample_rate:
+        if held is not None:
+            yield held
+            yield from parts
+        return
+    stream = soxr.ResampleStream(held.sample_rate, sample_rate, 1, dtype="float32", quality="VHQ")
+    while held is not None:
+        following = next(parts, None)
+        samples = stream.resample_chunk(np.ascontiguousarray(held.samples, dtype=np.float32), last=following is None)
+        yield Audio(samples, sample_rate)
+        held = following

@@ -14,17 +14,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from . import audio, pictures
-from .audio import Audio
+from .audio import SAMPLE_RATES, Audio
 from .compare import drawn
 from .errors import BadOption
 from .manifest import Manifest
+from .pictures import Drawn
 from .synthesis import Request
 
-VARIABLES = ("seed", "sampling", "voice", "style-strength", "punctuation")
+VARIABLES = ("seed", "sampling", "voice", "style-strength", "sample-rate", "punctuation")
 DEFAULTS = {
     "seed": ("42", "100", "999"),
     "sampling": ("ras", "topk", "greedy"),
     "style-strength": ("0", "0.5", "1", "1.5"),
+    "sample-rate": tuple(map(str, SAMPLE_RATES)),
 }
 STOPS = {"，": "。", "、": "，", ",": ".", ";": ".", "；": "。"}
 """Stronger signs for weaker ones."""
@@ -74,6 +76,7 @@ def variants(request: Request, variable: str, values: Sequence[str]) -> list[Var
         "seed": lambda value: replace(request, seed=int(value)),
         "sampling": lambda value: replace(request, sampling=replace(request.sampling, method=value)),
         "style-strength": lambda value: replace(request, style_strength=float(value)),
+        "sample-rate": lambda value: replace(request, sample_rate=int(value)),
     }
     try:
         return [Variant(_file_name(value), f"{variable} {value}", changed[variable](value)) for value in values]
@@ -114,8 +117,10 @@ def _file_name(value: str) -> str:
 
 def page(title: str, takes: Sequence[Spoken], variable: str) -> str:
     """The whole page as HTML: no server, no network, nothing beside it."""
-    cards = "".join(_card(number, take) for number, take in enumerate(takes))
+    shown = [drawn("", take.sound) for take in takes]
+    cards = "".join(_card(number, take, shown) for number, take in enumerate(takes))
     head = f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
+    head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
     lead = f"<h1>{html.escape(title)}</h1><p>Only the {html.escape(variable)} differs. 只有一个变量不同。</p>"
     # "</" would end the script element wherever it stands.
     paths = json.dumps([take.manifest_path for take in takes], ensure_ascii=False).replace("</", "<\\/")
@@ -124,25 +129,33 @@ def page(title: str, takes: Sequence[Spoken], variable: str) -> str:
     return f'<!doctype html><html lang="en"><head><meta charset="utf-8">{head}</head><body>{body}</body></html>\n'
 
 
-def _card(number: int, take: Spoken) -> str:
+def _card(number: int, take: Spoken, shown: Sequence[Drawn]) -> str:
     made = take.manifest
     sound = base64.b64encode(audio.encode(take.sound, "wav")).decode()
-    facts = f"seed {made.request.seed} · {made.voice.name} · {made.output.seconds:.2f} s · {made.output.digest[7:19]}"
-    picture = pictures.picture([drawn(take.variant.shown, take.sound)])
+    seed = f"seed {made.request.seed}"
+    facts = "" if take.variant.shown == seed else f"{seed} · "
+    facts += f"{made.voice.name} · {made.output.seconds:.2f} s · {made.output.digest[7:19]}"
+    picture = pictures.picture([shown[number]], shown)
     checked = " checked" if number == 0 else ""
     return (
         f"<section><label><input type=radio name=take value={number}{checked}> "
         f"<strong>{html.escape(take.variant.shown)}</strong></label> <small>{html.escape(facts)}</small>"
-        f'<audio controls preload=auto src="data:audio/wav;base64,{sound}"></audio>{picture}</section>'
+        f'<audio controls preload=auto src="data:audio/wav;base64,{sound}"></audio>'
+        f"<div class=picture>{picture}</div></section>"
     )
 
 
 _STYLE = """
+* { box-sizing: border-box }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: clamp(1.3rem, 4vw, 2rem); overflow-wrap: anywhere } small { color: #555; overflow-wrap: anywhere }
 section { border: 1px solid #ccc; border-radius: 8px; padding: 1rem; margin: 1rem 0 }
 section:has(:checked) { border-color: #1f5fbf; box-shadow: 0 0 0 2px #1f5fbf55 }
-audio { width: 100% } svg { width: 100%; height: auto } fieldset { border: 0; padding: 0 }
-fieldset label { display: block } fieldset input { width: 100%; font: inherit }
+audio { width: 100%; margin-top: .5rem } .picture { overflow-x: auto }
+svg { width: 100%; min-width: 36rem; height: auto } fieldset { border: 0; padding: 0 }
+fieldset label { display: block; margin: .5rem 0 } fieldset input { width: 100%; font: inherit; padding: .4rem }
+button { font: inherit; padding: .4rem .8rem }
+@media (max-width: 40rem) { body { margin: 1rem auto } section { padding: .75rem } }
 code { display: block; background: #f3f3f3; padding: .75rem; white-space: pre-wrap; user-select: all }
 """
 

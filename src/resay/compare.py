@@ -22,6 +22,7 @@ STEP = 0.001  # seconds: the envelope is finer than the five milliseconds it has
 SMOOTH = 15  # steps: shorter than a syllable, longer than a low voice's period
 SHORTEST_PAUSE = 0.06  # seconds: shorter gaps are the closures of plosives
 SILENCE = 3.0  # nepers under the loud tenth (26 dB), as everywhere in resay
+FINAL = int(0.1 * FORMAT.frame_rate)  # frames, the last tenth of a second
 STRESSES = 8
 """So many of the loudest syllables are followed."""
 REACH = 120  # steps that a stressed syllable is looked for to either side
@@ -89,7 +90,7 @@ def compare(first: Audio, second: Audio) -> Comparison:
         length_ms=1000 * (second.seconds - first.seconds),
         level_db=_level(second.samples) - _level(first.samples),
         pitch_hz=_pitch_difference(one, other),
-        final_pitch_hz=_final(other) - _final(one),
+        final_pitch_hz=_final_difference(one, other),
         pauses=(len(pauses), len(again)),
         pause_ms=_pause_difference(pauses, again),
         key_frames_ms=_key_frames(first, second),
@@ -133,8 +134,19 @@ def _pitch_difference(one: np.ndarray, other: np.ndarray) -> float:
     return float(abs(_final(one) - _final(other)))
 
 
+def _final_difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Of (T,) pitch tracks. A last frame that is voiced in only one of them is no difference of pitch."""
+    count = min(len(one), len(other))
+    both = np.flatnonzero((one[:count] > 0) & (other[:count] > 0))
+    voiced = np.flatnonzero(np.pad(one, (0, len(other))) + np.pad(other, (0, len(one))))
+    if len(both) and voiced[-1] - both[-1] <= FINAL:
+        last = both[-FINAL:]
+        return float(np.median(other[last]) - np.median(one[last]))
+    return _final(other) - _final(one)
+
+
 def _final(track: np.ndarray) -> float:
-    voiced = track[track > 0][-max(1, int(0.1 * FORMAT.frame_rate)) :]
+    voiced = track[track > 0][-FINAL:]
     return float(np.median(voiced)) if len(voiced) else 0.0
 
 

@@ -14,8 +14,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import __version__, embedding
 from .consent import Consent
 from .errors import BadFile, ResayError
@@ -62,6 +60,8 @@ class Output:
     samples: int
     digest: str
     """`Audio.digest` of the sound before any lossy encoding."""
+    bandwidth: int
+    """Hz above which there is nothing: less than half the sample rate where the model has no more to give."""
     content: str | None = None
     """Digest of the whole file, of formats (MP3, Opus) from which the samples do not come back as they were."""
 
@@ -232,7 +232,7 @@ def voice_input(voice: Voice) -> Input:
 @lru_cache(maxsize=1)
 def runtime() -> Mapping[str, str]:
     """Versions and processor of this process."""
-    versions = {name: metadata.version(name) for name in ("numpy", "onnxruntime")}
+    versions = {name: metadata.version(name) for name in ("numpy", "onnxruntime", "soxr")}
     here = {
         "resay": __version__,
         "python": platform.python_version(),
@@ -259,17 +259,8 @@ def _piece_to_json(piece: PieceRecord) -> dict[str, Any]:
         "normalised": piece.normalised,
         "span": list(piece.span),
         "phonemes": list(piece.phonemes),
-        "plan": _plan_to_json(piece.plan),
+        "plan": piece.plan.to_json(),
         "samples": piece.samples,
-    }
-
-
-def _plan_to_json(plan: Plan) -> dict[str, Any]:
-    # The shortest decimals that give the same float32 back: a replayed plan is the spoken plan to the last bit.
-    return {
-        "durations": plan.durations.tolist(),
-        "pitch": [[float(str(value)) for value in row] for row in plan.pitch.astype(np.float32)],
-        "energy": [float(str(value)) for value in plan.energy.astype(np.float32)],
     }
 
 

@@ -99,6 +99,7 @@ class FileSink:
 
     def __init__(self, staged: Staging, target: Path, file_format: str, sample_rate: int) -> None:
         self._target = target
+        audio.check_rate(file_format, sample_rate)
         self._container, self._subtype = FILE_FORMATS[file_format]
         self._staged = staged
         place = staged.place(target)
@@ -124,6 +125,7 @@ class StreamSink:
             raise BadOption(
                 f"{file_format} cannot be streamed; use --format {', '.join(STREAM_FORMATS)}, or leave out --stream"
             )
+        audio.check_rate(file_format, sample_rate)
         self._stream = stream
         self._encoder = _Ogg(sample_rate) if file_format == "opus" else None
         if file_format == "wav":

@@ -29,16 +29,22 @@ class Drawn:
     track: np.ndarray
 
 
-def picture(sounds: Sequence[Drawn]) -> str:
-    """One or two sounds: a waveform each, and their pitch in one diagram. A complete SVG document."""
-    seconds = max((drawn.sound.seconds for drawn in sounds), default=0.0) or 1.0
+def picture(sounds: Sequence[Drawn], beside: Sequence[Drawn] = ()) -> str:
+    """One or two sounds: a waveform each, and their pitch in one diagram. A complete SVG document.
+
+    Its scales hold for the sounds of the pictures `beside` it as well, so that they are compared by eye.
+    """
+    everything = [*sounds, *beside]
+    seconds = max((drawn.sound.seconds for drawn in everything), default=0.0) or 1.0
+    loudest = max((float(np.abs(drawn.sound.samples).max(initial=0.0)) for drawn in everything), default=0.0) or 1.0
     parts, top = [], 0
     for drawn, colour in zip(sounds, COLOURS, strict=False):
         parts.append(_label(drawn.name, colour, top + 14))
-        parts.append(_waveform(drawn.sound, seconds, top + MARGIN, colour))
+        parts.append(_waveform(drawn.sound, seconds, loudest, top + MARGIN, colour))
         top += MARGIN + WAVE_HEIGHT
     parts.append(_label("Hz", "#555", top + 14))
-    parts.append(_pitch([drawn.track for drawn in sounds], seconds, top + MARGIN))
+    tracks, others = ([drawn.track for drawn in some] for some in (sounds, beside))
+    parts.append(_pitch(tracks, others, seconds, top + MARGIN))
     parts.append(_axis(seconds, top + MARGIN + PITCH_HEIGHT))
     height = top + 2 * MARGIN + PITCH_HEIGHT
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" '
@@ -49,22 +55,23 @@ def _label(text: str, colour: str, y: int) -> str:
     return f'<text x="4" y="{y}" fill="{colour}">{html.escape(text)}</text>'
 
 
-def _waveform(sound: Audio, seconds: float, top: int, colour: str) -> str:
-    """Lowest and highest sample of every point of width."""
+def _waveform(sound: Audio, seconds: float, loudest: float, top: int, colour: str) -> str:
+    """Lowest and highest sample of every point of width; a sample at `loudest` reaches the edge."""
     count = max(1, int(WIDTH * sound.seconds / seconds))
     edges = np.linspace(0, len(sound.samples), count + 1).astype(int)
-    middle, half = top + WAVE_HEIGHT / 2, WAVE_HEIGHT / 2
-    steps = []
+    middle, half = top + WAVE_HEIGHT / 2, WAVE_HEIGHT / 2 / loudest
+    above, below = [], []
     for x, (first, last) in enumerate(pairwise(edges)):
         stretch = sound.samples[first : max(last, first + 1)]
         low, high = (float(stretch.min()), float(stretch.max())) if len(stretch) else (0.0, 0.0)
-        steps.append(f"M{x} {middle - half * high:.1f}V{middle - half * low + 0.5:.1f}")
-    return f'<path d="{"".join(steps)}" stroke="{colour}" fill="none"/>'
+        above.append(f"{x},{middle - half * high:.1f}")
+        below.append(f"{x},{middle - half * low + 0.5:.1f}")
+    return f'<polygon points="{" ".join(above + below[::-1])}" fill="{colour}"/>'
 
 
-def _pitch(tracks: Sequence[np.ndarray], seconds: float, top: int) -> str:
+def _pitch(tracks: Sequence[np.ndarray], beside: Sequence[np.ndarray], seconds: float, top: int) -> str:
     """Pitch curves over logarithmic frequency, with a line at every round figure."""
-    voiced = np.concatenate([track[track > 0] for track in tracks]) if tracks else np.zeros(0)
+    voiced = np.concatenate([np.zeros(0), *(track[track > 0] for track in (*tracks, *beside))])
     if len(voiced) == 0:
         return ""
     low, high = np.log2(float(voiced.min())), np.log2(float(voiced.max()))
@@ -95,6 +102,7 @@ def _axis(seconds: float, top: int) -> str:
     parts = [f'<path d="M0 {top}H{WIDTH}" stroke="#555"/>']
     for number in range(int(seconds / step) + 1):
         x = WIDTH * number * step / seconds
-        parts.append(f'<text x="{x + 2:.1f}" y="{top + 16}" fill="#555">{number * step:g} s</text>')
+        if x < WIDTH - MARGIN:  # a label further on would be cut off
+            parts.append(f'<text x="{x + 2:.1f}" y="{top + 16}" fill="#555">{number * step:g} s</text>')
         parts.append(f'<path d="M{x:.1f} {top}v4" stroke="#555"/>')
     return "".join(parts)

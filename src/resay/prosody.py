@@ -32,11 +32,11 @@ class Plan:
     """float32 (P,), nepers from the speech level."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists, rounded to what can be heard: a plan read back is the plan that was spoken."""
+        """Plain lists of the shortest decimals that give the same float32 back: a plan read back is the spoken one."""
         return {
             "durations": self.durations.tolist(),
-            "pitch": [[round(float(value), 4) for value in row] for row in self.pitch],
-            "energy": [round(float(value), 4) for value in self.energy],
+            "pitch": [[float(str(value)) for value in row] for row in self.pitch.astype(np.float32)],
+            "energy": [float(str(value)) for value in self.energy.astype(np.float32)],
         }
 
     @classmethod

@@ -23,7 +23,7 @@ from .prosody import Sampling
 from .synthesis import Engine
 from .takes import LOSSY, Cast, Take, take
 
-RUNTIME_CAUSES = {"resay": "version", "onnxruntime": "version", "numpy": "version"}
+RUNTIME_CAUSES = {"resay": "version", "onnxruntime": "version", "numpy": "version", "soxr": "version"}
 """Which causes the fields of the manifest's runtime belong to; the others are `runtime`."""
 
 

@@ -32,6 +32,7 @@ class Settings:
 
     sampling: Sampling = field(default_factory=Sampling)
     style_strength: float = 1.0
+    accent: float = 1.0
     speed: float = 1.0
     language: str = "auto"
 
@@ -40,7 +41,7 @@ class Settings:
         usual = Settings()
         changed = {
             name: getattr(self, name)
-            for name in ("style_strength", "speed", "language")
+            for name in ("style_strength", "accent", "speed", "language")
             if getattr(self, name) != getattr(usual, name)
         }
         drawn = {name: value for name, value in vars(self.sampling).items() if value != getattr(usual.sampling, name)}

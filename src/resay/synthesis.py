@@ -5,8 +5,9 @@ Letters in shapes: S samples, P phonemes.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, partial
@@ -19,7 +20,7 @@ import numpy as np
 from . import acoustic, text
 from .acoustic import Acoustic
 from .aligner import Aligner
-from .audio import FORMAT, Audio
+from .audio import FORMAT, SAMPLE_RATES, Audio, resampled
 from .consent import Use
 from .errors import BadOption, BadRequest, BrokenModel
 from .onnx_graph import OnnxGraph
@@ -37,6 +38,7 @@ STRONGEST_STYLE = 2.0
 GRAPHS = (
     "reference",
     "aligner",
+    "semantic",
     "prosody_text",
     "prosody_steps",
     "prosody_heads",
@@ -46,6 +48,9 @@ GRAPHS = (
 )
 STAGES = {"prosody": 1, "acoustic": 2, "vocoder": 3}
 """Numbers of the stages that use randomness; each has a stream of its own."""
+
+
+Reader = Callable[[str, str, Lexicon | None, str], Iterator[Sentence]]
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,14 @@ class Request:
     accent: float = 1.0
     """How far the speaker's own way of speaking is kept: 0 speaks as a native of the text's language would."""
     sample_rate: int = FORMAT.sample_rate
+    """Samples a second. Above the model's own rate there are more samples and no more sound: see `bandwidth`."""
     context: bool = False
     """Whether a sentence is planned with the end of the one before it in sight."""
+
+    @property
+    def bandwidth(self) -> int:
+        """Hz above which there is nothing to hear: half the rate, and never more than the model has."""
+        return min(self.sample_rate, FORMAT.sample_rate) // 2
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= HIGHEST_SEED:
@@ -79,8 +90,8 @@ class Request:
             raise BadOption(f"style strength {self.style_strength:g} is outside 0 to {STRONGEST_STYLE:g}")
         if not 0.0 <= self.accent <= 1.0:
             raise BadOption(f"accent {self.accent:g} is outside 0 to 1")
-        if self.sample_rate != FORMAT.sample_rate:
-            raise BadOption(f"this model speaks at {FORMAT.sample_rate} Hz, not at {self.sample_rate} Hz")
+        if self.sample_rate not in SAMPLE_RATES:
+            raise BadOption(f"sample rate {self.sample_rate} is not offered; use {' or '.join(map(str, SAMPLE_RATES))}")
 
 
 class Piece:
@@ -128,13 +139,22 @@ def standard_normal(random: np.random.Generator, shape: int | tuple[int, ...]) -
 
 
 class Engine:
-    """The weights, loaded once. It keeps nothing between requests, so any number of threads may share one."""
+    """The weights, loaded once. It keeps nothing between requests, so any number of threads may share one.
 
-    def __init__(self, models: Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
+    `read` gives the sentences of a text: `text.sentences`, or what gives the same sooner.
+    """
+
+    def __init__(
+        self, models: Path | None = None, threads: int = 2, provider: str = "cpu", read: Reader = text.sentences
+    ) -> None:
+        self._read = read
         folder = models or SHIPPED
         self.shape = _shape(folder)
         graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider) for name in GRAPHS}
-        self.digests = {name: graph.digest for name, graph in graphs.items()}
+        self.digests = digests_of({name: graph.digest for name, graph in graphs.items()}, self.shape)
+        for name in strangers(self.digests, self.shape):
+            hint = "reinstall resay or export the model again"
+            raise BrokenModel(f"{folder / file_of(name)}: is not what model.json was written for; {hint}")
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
             style = [np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread")]
@@ -150,11 +170,7 @@ class Engine:
         )
         self.acoustic = Acoustic(graphs["acoustic_encoder"], graphs["acoustic_decoder"], strength)
         self.vocoder = Vocoder(graphs["vocoder"])
-        self.semantic: SemanticEncoder | None = None
-        if self.shape.get("semantic"):
-            # Two milliseconds a sentence: more threads would only wait for each other.
-            self.semantic = SemanticEncoder.open(folder / "semantic.onnx")
-            self.digests["semantic"] = self.semantic.digest
+        self.semantic = SemanticEncoder(graphs["semantic"])
 
     def listen(self, sound: Audio) -> tuple[Profile, Report]:
         """Profile and quality report of a clip. Raises BadAudio where the clip is no use as a reference."""
@@ -176,9 +192,7 @@ class Engine:
         Raises ConsentMissing, BadText or another BadRequest before the first piece.
         """
         voice.consent.require(Use.SPEAK, today or date.today())
-        if request.context and self.semantic is None:
-            raise BadOption("these weights carry nothing over from sentence to sentence; speak without --context")
-        read = partial(text.sentences, request.text, request.language, lexicon, voice.language)
+        read = partial(self._read, request.text, request.language, lexicon, voice.language)
         if plans is not None and [len(plan.durations) for plan in plans] != [len(s.phonemes) for s in read()]:
             raise BadRequest("the plans do not fit the text: it reads differently now")
         sentences = read()
@@ -189,9 +203,10 @@ class Engine:
         def pieces() -> Iterator[Piece]:
             before = None
             for index, sentence in enumerate(chain([first], sentences)):
-                meaning = self.semantic.vectors(sentence, before) if self.semantic else None
+                meaning = self.semantic.vectors(sentence, before)
                 plan = plans[index] if plans is not None else self._plan(request, sentence, profile, index, meaning)
-                yield Piece(index, sentence, plan, self._render(request.seed, sentence, plan, profile, index, meaning))
+                sound = self._render(request.seed, sentence, plan, profile, index, meaning)
+                yield Piece(index, sentence, plan, resampled(sound, request.sample_rate))
                 before = sentence if request.context else None
 
         return pieces()
@@ -209,7 +224,7 @@ class Engine:
         return (mixed / np.linalg.norm(mixed)).astype(np.float32)
 
     def _plan(
-        self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: np.ndarray | None
+        self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: np.ndarray
     ) -> Plan:
         random = stream_of_randomness(request.seed, index, "prosody")
         speaking = replace(profile, timbre=self._planning_timbre(sentence, profile.timbre, request.accent))
@@ -221,7 +236,7 @@ class Engine:
         return replace(plan, durations=durations)
 
     def _render(
-        self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int, meaning: np.ndarray | None
+        self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int, meaning: np.ndarray
     ) -> Iterator[Audio]:
         noise = standard_normal(stream_of_randomness(seed, index, "acoustic"), self.acoustic.noise_shape(plan))
         mel, pitch = self.acoustic.render(sentence.ids, plan, profile, noise, meaning)
@@ -230,6 +245,44 @@ class Engine:
 
 
 CODE_NAMES = ("durations", "pitch", "energy")
+SETTINGS = "model"
+"""Stands beside the graphs' names for what `model.json` says of them."""
+REMARKS = ("training", "licence", "digests")
+"""Parts of `model.json` that decide no sound."""
+
+
+def digests_of(graphs: Mapping[str, str], shape: Mapping[str, Any]) -> dict[str, str]:
+    """Of all weights that decide a sound: the graphs' digests, and that of the settings in `model.json`."""
+    settings = {name: value for name, value in shape.items() if name not in REMARKS}
+    content = json.dumps(settings, sort_keys=True, separators=(",", ":")).encode()
+    return {**graphs, SETTINGS: "sha256:" + hashlib.sha256(content).hexdigest()}
+
+
+def strangers(digests: Mapping[str, str], shape: Mapping[str, Any]) -> list[str]:
+    """Names of the weights that are not those which `model.json` was written for; none where it names no digests."""
+    return [name for name, digest in shape.get("digests", {}).items() if digests.get(name) != digest]
+
+
+def file_of(name: str) -> str:
+    """The file that a name of `digests_of` stands for."""
+    return "model.json" if name == SETTINGS else f"{name}.onnx"
+
+
+def examine(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Digests of the weights in a folder as they lie there, not loaded, and which of them are strangers to it.
+
+    Raises BrokenModel where there is no `model.json`.
+    """
+    shape = _shape(folder)
+    paths = {name: folder / f"{name}.onnx" for name in GRAPHS}
+    graphs = {name: digest_of_file(path) for name, path in paths.items() if path.is_file()}
+    digests = digests_of(graphs, shape)
+    return digests, strangers(digests, shape)
+
+
+def digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _shape(folder: Path) -> dict[str, Any]:

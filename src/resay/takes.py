@@ -83,9 +83,10 @@ def take(
         cues.append(subtitles.cue(piece, begun))
         records.append(PieceRecord.of(piece))
     sink.finish()
-    digest = digest or RunningDigest(audio.FORMAT.sample_rate)
+    digest = digest or RunningDigest(request.sample_rate)
     taken = time.perf_counter() - started
-    output = Output(file_name, file_format, request.sample_rate, digest.samples, digest.value())
+    found = digest.value()
+    output = Output(file_name, file_format, request.sample_rate, digest.samples, found, request.bandwidth)
     made = Manifest.of(engine, request, cast.voice, records, output, day=day, inputs=cast.inputs(request))
     return Take(made, tuple(cues), taken, first_sound)
 

@@ -1,4 +1,4 @@
-"""Training the semantic encoder: what it is asked, that it learns, tunes, shrinks, follows, and exports. Needs torch."""
+"""Training the semantic encoder: what it is asked, and that it learns, tunes, shrinks, follows. Needs torch."""
 
 from __future__ import annotations
 

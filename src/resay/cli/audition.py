@@ -13,6 +13,7 @@ import typer
 from .. import audio, audition, manifest, outputs, takes
 from ..audition import Spoken, Variant
 from ..errors import BadFile, BadOption
+from ..manifest import Manifest
 from ..outputs import Staging
 from ..voices import VoiceLibrary
 from . import casting, options, seeds, sources
@@ -38,54 +39,44 @@ Choose = Annotated[str | None, typer.Option("--choose", metavar="VALUE", help="S
 Name = Annotated[str | None, typer.Option("--name", metavar="ROLE", help="What the chosen role is called.")]
 
 
+@options.grouped
 def audition_command(
     text: options.Text = None,
     file: options.File = None,
-    voice: options.Voice = None,
-    role: options.Role = None,
+    who: casting.Who = casting.Who(),
     seeds_: Annotated[str | None, typer.Option("--seeds", metavar="A,B,C", help="Short for --vary seed.")] = None,
     vary: Vary = None,
     values: Values = None,
     output: Folder = FOLDER,
-    consent: options.Consent = None,
-    style: options.Style = None,
-    style_strength: options.StyleStrength = None,
-    language: options.InLanguage = "auto",
-    seed: options.Seed = None,
-    sampling: options.SamplingMethod = None,
-    temperature: options.Temperature = None,
-    speed: options.Speed = None,
-    lexicon: options.Lexicons = None,
+    manner: casting.Manner = casting.Manner(),
     choose: Choose = None,
     name: Name = None,
     scene: Annotated[str, typer.Option(help="With --choose: what the role is for.", show_default=False)] = "",
     character: Annotated[str, typer.Option(help="With --choose: what is heard.", show_default=False)] = "",
-    voices: options.Voices = None,
-    seeds_file: options.Seeds = None,
-    models: options.Models = None,
-    threads: options.Threads = 2,
+    shelves: sources.Shelves = sources.Shelves(),
+    weights: sources.Weights = sources.Weights(),
     as_json: options.Json = False,
 ) -> None:
     """Speak TEXT several times with one thing changed, and make a page to listen and choose by."""
     if choose is not None:
-        _choose(choose, name, output, scene, character, voices, seeds_file, as_json)
+        if name is None:
+            raise BadOption(message("name_wanted"))
+        seeds.save_accepted(name, _take(choose, output), (scene, character), shelves, as_json)
         return
     variable = _variable(vary, seeds_, values)
-    fixed = {"seed": seed, "sampling": sampling, "style-strength": style_strength}
+    fixed = {"seed": manner.seed, "sampling": manner.sampling, "style-strength": manner.style_strength}
     if variable in fixed and fixed[variable] is not None:
         raise BadOption(message("varied", option=f"--{variable}", variable=variable))
-    known = casting.role(role, seeds_file)
+    known = casting.role(who.role, shelves.seeds_file)
     listed = _listed(variable, seeds_, values)
-    names = casting.Names(voice, consent, style, tuple(lexicon or ())).with_role(known)
+    names = who.names().with_role(known)
     if variable == "voice":
-        if voice is not None:
+        if who.voice is not None:
             raise BadOption(message("varied", option="--voice", variable=variable))
         names = replace(names, voice=listed[0] if listed else None)
-    manner = casting.Manner(seed, language, speed, sampling, None, temperature, style_strength)
     request = manner.request(sources.raw_text(text, file), known)
     variants = audition.variants(request, variable, listed)
-    engine = sources.engine(sources.Weights(models, threads))
-    spoken = _perform(engine, variants, names, sources.library(voices), output, variable)
+    spoken = _perform(sources.engine(weights), variants, names, shelves.library, output, variable)
     _print(spoken, output, as_json)
 
 
@@ -132,23 +123,13 @@ def _spoken(engine: Engine, variant: Variant, cast: takes.Cast, staged: Staging,
     return Spoken(variant, made.manifest, sound, str(target.with_suffix(".json")))
 
 
-def _choose(
-    value: str,
-    name: str | None,
-    folder: Path,
-    scene: str,
-    character: str,
-    voices: Path | None,
-    seeds_file: Path | None,
-    as_json: bool,
-) -> None:
+def _take(value: str, folder: Path) -> Manifest:
+    """The manifest of one take of an audition's folder. Raises BadFile."""
     path = folder / f"{value}.json"
-    if name is None:
-        raise BadOption(message("name_wanted"))
     if not path.is_file():
         there = ", ".join(sorted(it.stem for it in folder.glob("*.json"))) or "-"
         raise BadFile(message("no_take", value=value, folder=folder, takes=there))
-    seeds.save_accepted(name, manifest.read(path), scene, character, voices, seeds_file, as_json)
+    return manifest.read(path)
 
 
 def _print(spoken: list[Spoken], folder: Path, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from .. import audio, batch, outputs, replay, takes
 from ..batch import Result, Task
 from ..errors import BadOption, BadRequest, ConsentMissing
 from ..manifest import Manifest
+from ..seeds import Role
 from ..takes import Cast
 from . import casting, options, sources
 from .messages import message
@@ -26,6 +27,7 @@ Folder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Whe
 Zip = Annotated[Path | None, typer.Option("--zip", metavar="OUT.zip", help="Pack everything as well.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that speak side by side.")]
 Where = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where the work is done.")]
+UseCache = Annotated[bool, typer.Option("--use-cache", help="Keep how texts are read: saves time, changes nothing.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Keep what an earlier run has finished.")]
 
 
@@ -38,8 +40,9 @@ class Speaker:
     names: casting.Names
     manner: casting.Manner
     weights: sources.Weights
-    voices: Path | None
-    seeds: Path | None = None
+    shelves: sources.Shelves
+    role: str | None = None
+    sample_rate: int = audio.FORMAT.sample_rate
     embed: bool = False
 
     def __call__(self) -> Performer:
@@ -52,7 +55,7 @@ class Performer:
     def __init__(self, common: Speaker) -> None:
         self._common = common
         self._engine = sources.engine(common.weights)
-        self._library = sources.library(common.voices)
+        self._library = common.shelves.library
         self._casts: dict[tuple[casting.Names, str], Cast] = {}
 
     def finished(self, task: Task) -> Manifest | None:
@@ -76,27 +79,37 @@ class Performer:
 
     def _prepared(self, task: Task) -> tuple[Any, Cast]:
         common = self._common
-        playing = casting.role(task.overrides.get("role"), common.seeds)
-        names = _names(common, task)
-        if playing is not None and task.voice is None:
-            names = replace(names, voice=playing.voice)
-        request = _manner(common.manner, task).request(task.text, playing)
+        playing = casting.role(_name(task, "role") or common.role, common.shelves.seeds_file)
+        names = _names(common, task, playing)
+        rate = task.overrides.get("sample_rate", common.sample_rate)
+        request = _manner(common.manner, task).request(task.text, playing, rate)
         language = sources.language_of(request.text, request.language)
         if (names, language) not in self._casts:
             self._casts[names, language] = casting.cast(casting.chosen(names, self._library), request, self._engine)
         return request, self._casts[names, language]
 
 
-def _names(common: Speaker, task: Task) -> casting.Names:
-    given = task.overrides
-    lexicon = given.get("lexicon", ())
+def _names(common: Speaker, task: Task, playing: Role | None) -> casting.Names:
+    lexicon = task.overrides.get("lexicon", ())
     lexicons = (lexicon,) if isinstance(lexicon, str) else tuple(lexicon)
-    return casting.Names(
-        voice=_placed(task.voice, common.table) or common.names.voice,
-        consent=given.get("consent", common.names.consent),
-        style=_placed(given.get("style"), common.table) or common.names.style,
-        lexicons=tuple(Path(_placed(str(path), common.table) or path) for path in lexicons) or common.names.lexicons,
+    voice, shared = _placed(task.voice, common.table), common.names
+    if "role" in task.overrides:
+        shared = replace(shared, voice=None)  # a role that a line names is nearer to it than what all share
+    names = casting.Names(
+        voice=voice or shared.voice,
+        consent=_name(task, "consent") or shared.consent,
+        style=_placed(_name(task, "style"), common.table) or shared.style,
+        lexicons=tuple(Path(_placed(str(path), common.table) or path) for path in lexicons) or shared.lexicons,
     )
+    return names.with_role(playing)
+
+
+def _name(task: Task, field: str) -> str | None:
+    """A line's own text field. Raises BadOption where it is no text."""
+    value = task.overrides.get(field)
+    if value is not None and not isinstance(value, str):
+        raise BadOption(f"{field} {value!r} is none")
+    return value
 
 
 def _placed(name: str | None, table: Path) -> str | None:
@@ -110,8 +123,7 @@ def _placed(name: str | None, table: Path) -> str | None:
 def _manner(common: casting.Manner, task: Task) -> casting.Manner:
     given = {name: value for name, value in task.overrides.items() if name in casting.Manner.__dataclass_fields__}
     if "role" in task.overrides:
-        # A role that a line names is nearer to it than what all lines share.
-        common = casting.Manner(language=common.language, sample_rate=common.sample_rate)
+        common = casting.Manner(language=common.language)
     for name, value in given.items():
         wanted = (str,) if name in ("language", "sampling") else (int, float, str) if name == "seed" else (int, float)
         if not isinstance(value, wanted) or isinstance(value, bool):
@@ -119,29 +131,21 @@ def _manner(common: casting.Manner, task: Task) -> casting.Manner:
     return replace(common, **{**given, **({"seed": str(given["seed"])} if "seed" in given else {})})
 
 
+@options.grouped
 def batch_command(
     table: Table,
     output: Folder,
     zip_: Zip = None,
-    voice: options.Voice = None,
-    consent: options.Consent = None,
-    style: options.Style = None,
-    style_strength: options.StyleStrength = None,
-    language: options.InLanguage = "auto",
-    seed: options.Seed = None,
-    sampling: options.SamplingMethod = None,
-    top_k: options.TopK = None,
-    temperature: options.Temperature = None,
-    speed: options.Speed = None,
-    lexicon: options.Lexicons = None,
+    who: casting.Who = casting.Who(),
+    manner: casting.Manner = casting.Manner(),
     sample_rate: options.SampleRate = audio.FORMAT.sample_rate,
     format_: options.FileFormat = None,
     embed_manifest: options.Embed = False,
     workers: Workers = 1,
     engine: Where = "local",
     resume: Resume = False,
-    voices: options.Voices = None,
-    seeds_file: options.Seeds = None,
+    use_cache: UseCache = False,
+    shelves: sources.Shelves = sources.Shelves(),
     models: options.Models = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Of each network, in each worker.")] = None,
     provider: options.Provider = "cpu",
@@ -150,16 +154,17 @@ def batch_command(
     """Speak every line of TASKS.jsonl; a line may override any option. Failed lines are told, the others are spoken."""
     if engine == "ray":
         raise BadOption(message("unready", option="--engine ray"))
-    if seed == "random":
+    if manner.seed == "random":
         # One seed for the whole batch, drawn here: every process would draw its own.
         if resume:
             raise BadOption(message("not_with", option="--seed random", other="--resume"))
-        seed = str(sources.seed(seed))
-    names = casting.Names(voice, consent, style, tuple(lexicon or ()))
-    manner = casting.Manner(seed, language, speed, sampling, top_k, temperature, style_strength, sample_rate)
-    manner.request("-")  # a wrong common option is told once, not for every line
-    weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider)
-    recipe = Speaker(output, table, names, manner, weights, voices, seeds_file, embed_manifest)
+        manner = replace(manner, seed=str(sources.seed(manner.seed)))
+    # A wrong common option is told once, not for every line.
+    playing = casting.role(who.role, shelves.seeds_file)
+    shared = manner.request("-", playing, sample_rate)
+    casting.warn_of_bandwidth(shared)
+    weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider, use_cache)
+    recipe = Speaker(output, table, who.names(), manner, weights, shelves, who.role, sample_rate, embed_manifest)
     tasks = batch.read(table, format_ or "wav")
     with _watching(len(tasks)) as watch:
         results = batch.run(tasks, recipe, output, workers=workers, resume=resume, watch=watch)
@@ -167,13 +172,12 @@ def batch_command(
     if zip_ is not None:
         with outputs.staging() as staged:
             batch.write_zip(staged.place(zip_), output, results)
-    _report(results, index, zip_, manner, as_json)
+    _report(results, index, zip_, shared.seed, as_json)
 
 
-def _report(results: Sequence[Result], index: Path, packed: Path | None, manner: casting.Manner, as_json: bool) -> None:
+def _report(results: Sequence[Result], index: Path, packed: Path | None, seed: int, as_json: bool) -> None:
     failed = [result for result in results if result.problem]
     spoken = len(results) - len(failed)
-    seed = casting.DEFAULT_SEED if manner.seed is None else int(manner.seed)
     facts = {
         "items": len(results),
         "spoken": spoken,

@@ -16,7 +16,7 @@ from ..synthesis import Request
 from ..takes import Cast
 from ..text import Lexicon
 from ..voices import Voice, VoiceLibrary
-from . import sources
+from . import options, sources
 from .messages import message
 
 if TYPE_CHECKING:
@@ -41,20 +41,36 @@ class Names:
 
 
 @dataclass(frozen=True)
+class Who:
+    """Options: who speaks, by whose leave, like whom, and with whose readings."""
+
+    voice: options.Voice = None
+    role: options.Role = None
+    consent: options.Consent = None
+    style: options.Style = None
+    lexicon: options.Lexicons = None
+    phoneme: options.Phoneme = False
+
+    def names(self) -> Names:
+        """Raises BadLexicon where that of `--phoneme` is not there."""
+        return Names(self.voice, self.consent, self.style, sources.lexicons(self.lexicon, self.phoneme))
+
+
+@dataclass(frozen=True)
 class Manner:
-    """How to speak: as written on the command line, None where nothing was."""
+    """Options: how to speak, as written on the command line; None where nothing was."""
 
-    seed: str | None = None
-    language: str = "auto"
-    speed: float | None = None
-    sampling: str | None = None
-    top_k: int | None = None
-    temperature: float | None = None
-    style_strength: float | None = None
-    sample_rate: int = audio.FORMAT.sample_rate
-    context: bool = False
+    seed: options.Seed = None
+    language: options.InLanguage = "auto"
+    speed: options.Speed = None
+    sampling: options.SamplingMethod = None
+    top_k: options.TopK = None
+    temperature: options.Temperature = None
+    style_strength: options.StyleStrength = None
+    accent: options.Accent = None
+    context: options.Context = False
 
-    def request(self, text: str, role: Role | None = None) -> Request:
+    def request(self, text: str, role: Role | None = None, sample_rate: int = audio.FORMAT.sample_rate) -> Request:
         """What is written here, else what the role says, else the defaults. Raises BadOption, BadText."""
         if not text.strip():
             raise BadText(message("no_text"))
@@ -67,8 +83,9 @@ class Manner:
             speed=usual.speed if self.speed is None else self.speed,
             sampling=self._sampling(usual.sampling),
             style_strength=usual.style_strength if self.style_strength is None else self.style_strength,
-            sample_rate=self.sample_rate,
+            accent=usual.accent if self.accent is None else self.accent,
             context=self.context,
+            sample_rate=sample_rate,
         )
 
     def _sampling(self, usual: Sampling) -> Sampling:
@@ -136,9 +153,15 @@ def _style(found: Voice | Path | None, engine: Engine) -> tuple[Profile | None, 
 
 
 def warn_of(text: str) -> None:
-    """Say on standard error what in a text is not what it looks like: such texts get mixed up."""
+    """Say on standard error what in a text is not what it looks like, since such texts get mixed up."""
     found = list(identity.remarks(text))
     for remark in found[:SHOWN_REMARKS]:
         sources.note(str(remark))
     if len(found) > SHOWN_REMARKS:
         sources.note(message("more_remarks", count=len(found) - SHOWN_REMARKS))
+
+
+def warn_of_bandwidth(request: Request) -> None:
+    """Say on standard error where a sample rate promises more than the model has."""
+    if 2 * request.bandwidth < request.sample_rate:
+        sources.note(message("bandwidth", rate=request.sample_rate, bandwidth=request.bandwidth))

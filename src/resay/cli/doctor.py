@@ -26,18 +26,17 @@ class Finding:
     detail: str
 
 
+@options.grouped
 def doctor(
     voices: options.Voices = None,
-    models: options.Models = None,
-    threads: options.Threads = 2,
-    provider: options.Provider = "cpu",
+    weights: sources.Weights = sources.Weights(),
     as_json: options.Json = False,
 ) -> None:
     """Look at versions, weights and voices, and speak one sentence twice. Exit code 2 where something is wrong."""
     library = sources.library(voices)
     findings = [Finding("versions", True, ", ".join(f"{name} {is_}" for name, is_ in manifest.runtime().items()))]
     findings.append(_examined("voices", lambda: _voices(library)))
-    findings.append(_examined("speech", lambda: _speech(library, sources.Weights(models, threads, provider))))
+    findings.append(_examined("speech", lambda: _speech(library, weights)))
     if as_json:
         print(json.dumps({"well": all(it.well for it in findings), "findings": [asdict(it) for it in findings]}))
     else:

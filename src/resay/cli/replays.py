@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,18 +15,21 @@ import typer
 
 from .. import archive as archives
 from .. import audio, compare, manifest, outputs, replay, voices
-from ..errors import BadFile, BadOption, ResayError, Unreproducible
+from ..errors import BadFile, BadOption, BrokenModel, ResayError, Unreproducible
 from ..manifest import Manifest
 from ..replay import Difference, Replay
-from ..synthesis import GRAPHS, SHIPPED
+from ..synthesis import SHIPPED, examine, file_of
 from . import options, recalling, sources
 from .casting import Names
 from .messages import message
 
 OUTPUTS = Path("outputs")
+MODEL = "model.json"
 
 Source = Annotated[Path, typer.Argument(metavar="MANIFEST|SOUND|ARCHIVE", help="What was written, or an archive.")]
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sounds, manifests, voices or archives.")]
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="Sounds, manifests, voices, archives or folders of weights.")
+]
 Text = Annotated[str | None, typer.Option("--text", help="The text that it should be; - reads standard input.")]
 Folder = Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT", help="A file; of an archive a folder.")]
 Voice = Annotated[str | None, typer.Option("--voice", metavar="NAME|CLIP", help="The recorded voice or its clip.")]
@@ -45,6 +48,7 @@ class Found:
     models: Path | None
 
 
+@options.grouped
 def replay_command(
     source: Source,
     output: Folder = None,
@@ -56,9 +60,7 @@ def replay_command(
     file: options.File = None,
     embed_manifest: options.Embed = False,
     voices: options.Voices = None,
-    models: options.Models = None,
-    threads: options.Threads = 2,
-    provider: options.Provider = "cpu",
+    weights: sources.Weights = sources.Weights(),
     as_json: options.Json = False,
 ) -> None:
     """Make a recorded sound again, byte for byte where model and runtime are the recorded ones.
@@ -73,9 +75,9 @@ def replay_command(
         for found in everything:
             if claimed is not None:
                 replay.refuse(list(replay.text_differences(found.manifest, claimed)))
-            weights = sources.Weights(models or found.models, threads, provider)
+            own = replace(weights, models=weights.models or found.models)
             target = _target(found, output, source)
-            reports.append(_replayed(found, weights, sources.library(voices), target, embed_manifest))
+            reports.append(_replayed(found, own, sources.library(voices), target, embed_manifest))
     if as_json:
         print(json.dumps(reports[0] if len(reports) == 1 else {"replays": reports}, ensure_ascii=False))
         return
@@ -162,6 +164,8 @@ def verify_command(
     for report in reports if not as_json else ():
         if not report["differences"]:
             print(message("verified", file=report["file"]))
+    for remark in dict.fromkeys(_words(it) for report in reports for it in report["surroundings"]):
+        sources.note(remark)
     if bad:
         told = [
             message("unverified", file=report["file"], problem="; ".join(map(_words, report["differences"])))
@@ -177,7 +181,9 @@ def _words(difference: dict[str, str]) -> str:
 def _verified(path: Path, text: str | None, clip: Path | None) -> dict[str, Any]:
     found: list[Difference] = []
     around: list[Difference] = []
-    if path.suffix.lower() == voices.SUFFIX:
+    if path.is_dir() or path.name == MODEL:
+        found += _damaged_weights(path if path.is_dir() else path.parent)
+    elif path.suffix.lower() == voices.SUFFIX:
         try:
             voices.load(path)
         except BadFile as error:
@@ -198,15 +204,26 @@ def _verified(path: Path, text: str | None, clip: Path | None) -> dict[str, Any]
             found += replay.sound_differences(made, sound)
         found += replay.text_differences(made, text) if text is not None else ()
         found += replay.clip_differences(made, clip) if clip is not None else ()
-        around += replay.surroundings(made, _shipped_digests(), manifest.runtime())
+        around += _surroundings(made)
     report = {"differences": [asdict(it) for it in found], "surroundings": [asdict(it) for it in around]}
     return {"file": str(path), **report}
 
 
-def _shipped_digests() -> dict[str, str]:
-    """Of the weights as they lie there, without loading them."""
-    paths = {name: SHIPPED / f"{name}.onnx" for name in GRAPHS}
-    return {name: manifest.digest_of(path.read_bytes()) for name, path in paths.items() if path.is_file()}
+def _surroundings(made: Manifest) -> Iterator[Difference]:
+    """What a replay would meet here that is not as recorded: told, and no fault of the file."""
+    try:
+        digests, _ = examine(SHIPPED)
+        yield from _damaged_weights(SHIPPED)
+    except BrokenModel as error:
+        yield Difference("model", str(error))
+        return
+    yield from replay.surroundings(made, digests, manifest.runtime())
+
+
+def _damaged_weights(folder: Path) -> Iterator[Difference]:
+    """Which weights of a folder are not those that its `model.json` was written for."""
+    for name in examine(folder)[1]:
+        yield Difference("model", f"{file_of(name)} is damaged or missing: it is not what model.json was written for")
 
 
 def compare_command(

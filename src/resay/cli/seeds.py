@@ -23,37 +23,28 @@ Key = Annotated[str, typer.Argument(metavar="NAME|#NUMBER|SEED")]
 
 
 @app.command("add")
+@options.grouped
 def add(
     name: Annotated[str, typer.Argument(metavar="ROLE")],
     manifest: Annotated[
         Path | None, typer.Option("--from", metavar="MANIFEST|SOUND", help="Take everything from an accepted sound.")
     ] = None,
     voice: options.Voice = None,
-    seed: options.Seed = None,
     scene: Annotated[str, typer.Option(help="What the role is for.", show_default=False)] = "",
     character: Annotated[str, typer.Option(help="What is heard.", show_default=False)] = "",
-    sampling: options.SamplingMethod = None,
-    top_k: options.TopK = None,
-    temperature: options.Temperature = None,
-    speed: options.Speed = None,
-    style_strength: options.StyleStrength = None,
-    language: options.InLanguage = "auto",
+    manner: casting.Manner = casting.Manner(),
     overwrite: Annotated[bool, typer.Option("--replace", help="Overwrite a role of this name.")] = False,
-    voices: options.Voices = None,
-    seeds_file: options.Seeds = None,
+    shelves: sources.Shelves = sources.Shelves(),
     as_json: options.Json = False,
 ) -> None:
     """Save a role. `resay speak TEXT --role ROLE` then speaks in its voice, with its seed and settings."""
-    manner = casting.Manner(seed, language, speed, sampling, top_k, temperature, style_strength)
     if manifest is not None:
         role = from_manifest(name, found_manifest(manifest)[0])
         if voice is not None or manner != casting.Manner():
             raise BadOption(message("not_with", option="--voice, --seed and settings", other="--from"))
     else:
         role = _from_options(name, voice, manner)
-    known = sources.library(voices).get(role.voice)
-    role = seeds.described(role, known, scene, character, date.today())
-    _save(role, SeedLibrary(seeds_file), overwrite, as_json)
+    _save(role, (scene, character), shelves, overwrite, as_json)
 
 
 def _from_options(name: str, voice: str | None, manner: casting.Manner) -> Role:
@@ -62,7 +53,7 @@ def _from_options(name: str, voice: str | None, manner: casting.Manner) -> Role:
     if manner.seed is None:
         raise BadOption(message("seed_wanted"))
     request = manner.request(name)
-    settings = Settings(request.sampling, request.style_strength, request.speed, request.language)
+    settings = Settings(request.sampling, request.style_strength, request.accent, request.speed, request.language)
     return Role(name, request.seed, voice, settings=settings)
 
 
@@ -70,7 +61,7 @@ def from_manifest(name: str, recorded: Manifest) -> Role:
     """A role that speaks as an accepted sound was spoken. Raises Unreproducible for a manifest that was changed."""
     refuse(list(own_differences(recorded)))
     request = recorded.request
-    settings = Settings(request.sampling, request.style_strength, request.speed, request.language)
+    settings = Settings(request.sampling, request.style_strength, request.accent, request.speed, request.language)
     clip = recorded.inputs.clip.digest if recorded.inputs.clip else ""
     accepted = recorded.output.digest
     return Role(
@@ -85,21 +76,15 @@ def from_manifest(name: str, recorded: Manifest) -> Role:
 
 
 def save_accepted(
-    name: str,
-    recorded: Manifest,
-    scene: str,
-    character: str,
-    voices: Path | None,
-    seeds_file: Path | None,
-    as_json: bool,
+    name: str, recorded: Manifest, about: tuple[str, str], shelves: sources.Shelves, as_json: bool
 ) -> None:
-    """Save the role of an accepted sound under a name. Raises as `add` does."""
-    role = from_manifest(name, recorded)
-    role = seeds.described(role, sources.library(voices).get(role.voice), scene, character, date.today())
-    _save(role, SeedLibrary(seeds_file), False, as_json)
+    """Save the role of an accepted sound under a name, with its scene and what is heard. Raises as `add` does."""
+    _save(from_manifest(name, recorded), about, shelves, False, as_json)
 
 
-def _save(role: Role, library: SeedLibrary, overwrite: bool, as_json: bool) -> None:
+def _save(role: Role, about: tuple[str, str], shelves: sources.Shelves, overwrite: bool, as_json: bool) -> None:
+    library = SeedLibrary(shelves.seeds_file)
+    role = seeds.described(role, shelves.library.get(role.voice), *about, date.today())
     role = library.add(role, overwrite)
     for remark in seeds.collisions(role, library):
         sources.note(remark)

@@ -17,7 +17,9 @@ from ..errors import BadAudio, BadFile, BadLexicon, BadOption, BadText, ConsentM
 from ..identity import Clip
 from ..manifest import Input, digest_of
 from ..text import Lexicon
+from ..text.analyses import Analyses
 from ..voices import Voice, VoiceLibrary
+from . import options
 from .messages import message
 
 if TYPE_CHECKING:
@@ -70,6 +72,18 @@ def seed(value: str) -> int:
     raise BadOption(message("seed", highest=HIGHEST_SEED, value=value))
 
 
+@dataclass(frozen=True)
+class Shelves:
+    """Where voices and roles are kept."""
+
+    voices: options.Voices = None
+    seeds_file: options.Seeds = None
+
+    @property
+    def library(self) -> VoiceLibrary:
+        return library(self.voices)
+
+
 def library(folder: Path | None) -> VoiceLibrary:
     """The shipped voices and the user's, or those of `--voices DIR`."""
     return VoiceLibrary() if folder is None else VoiceLibrary([voices.SHIPPED, folder])
@@ -102,18 +116,23 @@ def permission(choice: str | None, found: Voice | Path) -> Consent:
 
 @dataclass(frozen=True)
 class Weights:
-    """Which networks, and what they run on."""
+    """Which networks, what they run on, and how they get their texts."""
 
-    models: Path | None = None
-    threads: int = 2
-    provider: str = "cpu"
+    models: options.Models = None
+    threads: options.Threads = 2
+    provider: options.Provider = "cpu"
+    use_cache: bool = False
+    """Whether texts that were read are kept, for the next time."""
 
 
 def engine(weights: Weights) -> Engine:
     """The networks, loaded. The one place where commands get them, and where tests put others."""
     from ..synthesis import Engine
 
-    loaded = Engine(weights.models, threads=weights.threads, provider=weights.provider)
+    if weights.use_cache:
+        # Dictionaries load for the first text that was never read before, if there is any.
+        return Engine(weights.models, weights.threads, weights.provider, Analyses().sentences)
+    loaded = Engine(weights.models, weights.threads, weights.provider)
     # Dictionaries load with the first word. Like the weights they belong to starting up, not to the time of a request.
     for _ in text.sentences("好 a 1"):
         pass

@@ -40,25 +40,14 @@ class Destination:
     embed: bool = False
 
 
+@options.grouped
 def speak(
     text: options.Text = None,
     file: options.File = None,
-    voice: options.Voice = None,
-    role: options.Role = None,
-    consent: options.Consent = None,
+    who: casting.Who = casting.Who(),
     prompt_text: options.PromptText = None,
-    style: options.Style = None,
-    style_strength: options.StyleStrength = None,
-    language: options.InLanguage = "auto",
-    seed: options.Seed = None,
-    sampling: options.SamplingMethod = None,
-    top_k: options.TopK = None,
-    temperature: options.Temperature = None,
-    speed: options.Speed = None,
-    lexicon: options.Lexicons = None,
-    phoneme: options.Phoneme = False,
+    manner: casting.Manner = casting.Manner(),
     sample_rate: options.SampleRate = audio.FORMAT.sample_rate,
-    context: Annotated[bool, typer.Option("--context/--no-context", help="Carry intonation over sentences.")] = False,
     format_: options.FileFormat = None,
     stream: Annotated[bool, typer.Option("--stream", help="Hand on every piece as soon as it is made.")] = False,
     output: Annotated[
@@ -66,29 +55,26 @@ def speak(
     ] = None,
     subtitle_format: Annotated[Subtitles | None, typer.Option("--subtitles", help="Write OUT's subtitles.")] = None,
     embed_manifest: options.Embed = False,
-    voices: options.Voices = None,
-    seeds_file: options.Seeds = None,
-    models: options.Models = None,
-    threads: options.Threads = 2,
-    provider: options.Provider = "cpu",
+    shelves: sources.Shelves = sources.Shelves(),
+    weights: sources.Weights = sources.Weights(),
     as_json: options.Json = False,
 ) -> None:
     """Speak TEXT in a voice, or in that of a clip. Prints the seed; writes a manifest beside the sound."""
-    known = casting.role(role, seeds_file)
-    names = casting.Names(voice, consent, style, sources.lexicons(lexicon, phoneme)).with_role(known)
+    known = casting.role(who.role, shelves.seeds_file)
+    names = who.names().with_role(known)
     if names.voice is None:
         raise BadOption(message("no_voice"))
     if prompt_text is not None:
         raise BadOption(message("unready", option="--prompt-text"))
-    manner = casting.Manner(seed, language, speed, sampling, top_k, temperature, style_strength, sample_rate, context)
-    request = manner.request(sources.raw_text(text, file), known)
+    request = manner.request(sources.raw_text(text, file), known, sample_rate)
     title = f"{titled(request.text, names.voice)}-{request.seed}"
     destination = _destination(output, format_, stream, subtitle_format, title, embed_manifest)
     if as_json and destination.file is None:
         raise BadOption(message("both_outputs"))
     casting.warn_of(request.text)
-    found = casting.chosen(names, sources.library(voices), known)
-    engine = sources.engine(sources.Weights(models, threads, provider))
+    casting.warn_of_bandwidth(request)
+    found = casting.chosen(names, shelves.library, known)
+    engine = sources.engine(weights)
     _print(_perform(engine, request, casting.cast(found, request, engine), destination), destination, as_json)
 
 
@@ -148,6 +134,7 @@ def _report(take: Take, destination: Destination, subtitle_file: Path | None) ->
         "voice": made.voice.name,
         "seconds": made.output.seconds,
         "sample_rate": made.output.sample_rate,
+        "bandwidth": made.output.bandwidth,
         "pieces": len(made.pieces),
         "digest": made.output.digest,
         "real_time_factor": round(take.seconds_taken / max(made.output.seconds, 1e-3), 4),

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import soundfile
 
-from .. import outputs
+from .. import audio, outputs
 from ..audio import FILE_FORMATS, Audio
 
 MEDIA_TYPES = {
@@ -106,7 +106,8 @@ class Whole:
 
 
 def encoder(file_format: str, sample_rate: int, whole: bool) -> Encoder:
-    """The encoder for a response. Formats that cannot leave early are whole whatever was asked for."""
+    """The encoder for a response, whole for formats that cannot leave early. Raises BadOption for a strange rate."""
+    audio.check_rate(file_format, sample_rate)
     if whole or file_format not in STREAMED:
         return Whole(file_format)
     return Mp3Stream(sample_rate) if file_format == "mp3" else Stream(file_format, sample_rate)

@@ -55,7 +55,9 @@ class Manner(BaseModel):
     style_strength: float = Field(1.0, ge=0.0, le=STRONGEST_STYLE)
     lexicon: str | dict[str, str] | None = Field(None, description="name of a stored lexicon, or readings by grapheme")
     language: Literal["auto", "zh", "en"] = "auto"
-    sample_rate: int = Field(FORMAT.sample_rate, description="samples a second")
+    sample_rate: int = Field(
+        FORMAT.sample_rate, description="24000 or 32000 samples a second; the sound ends at 12 kHz either way"
+    )
     subtitles: Literal["srt", "vtt", "textgrid", "json"] | None = None
 
     def request(self, text: str) -> SpeechRequest:
@@ -235,6 +237,8 @@ def _headers(performance: Performance, body: SpeechBody) -> dict[str, str]:
     headers = {"X-Resay-Seed": str(performance.seed), "X-Resay-Manifest": performance.id}
     if performance.take is not None and body.whole(performance.limits):
         headers["X-Resay-Digest"] = performance.take.manifest.output.digest
+    if 2 * performance.bandwidth < body.sample_rate:
+        headers["X-Resay-Bandwidth"] = str(performance.bandwidth)
     if body.subtitles is not None:
         headers["X-Resay-Subtitles"] = f"/v1/manifests/{performance.id}/subtitles/{body.subtitles}"
     return headers

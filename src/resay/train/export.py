@@ -179,7 +179,7 @@ def export_aligner(net: AlignerNet, path: Path) -> None:
 
 
 def export_acoustic(net: AcousticNet, folder: Path, bits: int = 8, latent: bool = True) -> None:
-    """Encoder and decoder; without `latent` the decoder is the feed-forward path alone: nothing in it is left to chance."""
+    """Encoder and decoder; without `latent` the decoder is the feed-forward path alone."""
     shape = net.shape
     condition = torch.zeros(1, shape.condition)
     ids = {

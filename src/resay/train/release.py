@@ -177,7 +177,7 @@ def _code_lists(codes: Codes) -> dict[str, Any]:
 def write_shape(
     folder: Path, speakers: Speakers, codes: Codes, shape: ProsodyShape, strength: float, training: dict[str, Any]
 ) -> None:
-    """`model.json`: everything about the graphs that is no weight, and how they came about."""
+    """`model.json`: everything about the graphs beside it that is no weight, their digests, and how they came about."""
     profiles = speakers.profiles
     content = {
         "name": "resay",
@@ -189,8 +189,18 @@ def write_shape(
         "cache": [shape.layers, 2, 1, shape.heads, 0, shape.width // shape.heads],
         "latent_strength": strength,
         "guides": guides(speakers),
-        "semantic": True,
         "licence": LICENCE,
         "training": training,
     }
+    _write_with_digests(folder, content)
+
+
+def write_digests(folder: Path) -> None:
+    """Write the digests of a folder's graphs into its `model.json`: for graphs that were put there one by one."""
+    _write_with_digests(folder, json.loads((folder / "model.json").read_text(encoding="utf-8")))
+
+
+def _write_with_digests(folder: Path, content: dict[str, Any]) -> None:
+    graphs = {name: synthesis.digest_of_file(folder / f"{name}.onnx") for name in synthesis.GRAPHS}
+    content = {**content, "digests": synthesis.digests_of(graphs, content)}
     audio.write_bytes(folder / "model.json", (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())

@@ -1,8 +1,8 @@
 """The semantic encoder: a small GPT over subwords that is trained to read both ways as well.
 
-One set of weights learns to predict the next subword seeing only what came before (GPT-2, Radford et al. 2019) and hidden
-subwords seeing both sides, as in UniLM (Dong et al. 2019): which of the two a row is trained as, its mask says. What is
-exported reads both ways, since a reading often depends on the next character.
+One set of weights learns to predict the next subword seeing only what came before (GPT-2, Radford et al. 2019) and
+hidden subwords seeing both sides, as in UniLM (Dong et al. 2019): which of the two a row is trained as, its mask says.
+What is exported reads both ways, since a reading often depends on the next character.
 
 Letters in shapes: B batch, T subwords, C width, N labelled subwords, V vocabulary.
 """
@@ -224,7 +224,7 @@ class Following(nn.Module):
 def followed(
     states_of: Callable[[dict[str, Tensor]], tuple[Tensor, Tensor]],
 ) -> Callable[[Following, dict[str, Tensor]], dict[str, Tensor]]:
-    """Losses with a foreign encoder to follow: `states_of` a batch are its states (B, T, H) and where it has any (B, T).
+    """Losses with a foreign encoder to follow: `states_of` a batch are its states (B, T, H), and where it has any.
 
     Told from 64 numbers by one linear layer, they are what a reduced-rank regression would keep of them.
     """
