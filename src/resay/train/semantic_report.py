@@ -3,8 +3,8 @@
     python -m resay.train.semantic_report SENTENCES LABELS ENCODER.onnx ...
 
 SENTENCES and LABELS are those of `resay.train.polyphones`, and the part of them that is held out by its rule is
-measured: readings by the shipped classifier, by each encoder alone, and by the two together; the encoder's size, its time for a
-sentence of twenty words on one core, and how like its vectors are to those of the first encoder.
+measured: readings by the shipped classifier, by each encoder alone, and by the two together; the encoder's size, its
+time for a sentence of twenty words on one core, and how like its vectors are to those of the first encoder.
 """
 
 from __future__ import annotations
