@@ -17,9 +17,9 @@ SOURCE = ROOT / "src" / "resay"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
-    "errors ogg audio pitch consent text identity onnx_graph aligner adapter semantic reference prosody acoustic vocoder "
-    "voices synthesis embedding manifest outputs subtitles takes measure pictures compare replay archive seeds audition "
-    "batch server studio train evaluate cli"
+    "errors ogg audio pitch consent text identity onnx_graph aligner adapter semantic reference prosody acoustic "
+    "vocoder voices synthesis embedding manifest outputs subtitles takes measure pictures compare replay archive seeds "
+    "audition batch server studio train evaluate cli"
 ).split()
 """Every module of the package in its one order: each imports only what stands before it."""
 LOADED_BY_NAME = {"cli": {"train", "evaluate"}}
@@ -164,4 +164,6 @@ def test_licence_and_notice_travel_with_the_package():
 def test_importing_resay_is_quick():
     probe = "import time; begun = time.process_time(); import resay; print(time.process_time() - begun)"
     runs = [subprocess.run([sys.executable, "-c", probe], capture_output=True, check=True) for _ in range(3)]
-    assert min(float(run.stdout) for run in runs) <= 0.06  # seconds of the processor, so that a busy machine is no failure
+    assert (
+        min(float(run.stdout) for run in runs) <= 0.06
+    )  # seconds of the processor, so that a busy machine is no failure

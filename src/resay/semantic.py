@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ def _owned(word: Word, pieces: int) -> list[tuple[int, int]]:
         lengths = [len(pinyin.symbols(syllable)) for syllable in word.reading]
         if sum(lengths) == end - start:
             bounds = np.cumsum([start, *lengths]).tolist()
-            return list(zip(bounds[:-1], bounds[1:], strict=True))
+            return list(pairwise(bounds))
     return [(start, end)] * pieces
 
 

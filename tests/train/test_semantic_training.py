@@ -1,4 +1,4 @@
-"""Training the semantic encoder: what it is asked, that it learns, tunes, shrinks, follows, and exports. Needs torch."""
+"""Training the semantic encoder: what it is asked, that it learns, tunes, shrinks, follows, exports. Needs torch."""
 
 from __future__ import annotations
 
@@ -91,7 +91,9 @@ def test_a_line_is_labelled_by_hand_by_phrase_and_by_pause(data: semantic_stage.
 
 def test_held_out_sentences_are_not_trained_on(sources) -> None:
     plain, sentences, labels = sources
-    line = next(f"第{'好' * count}{MARK}行{MARK}" for count in range(99) if _held_out(f"第{'好' * count}{MARK}行{MARK}"))
+    line = next(
+        f"第{'好' * count}{MARK}行{MARK}" for count in range(99) if _held_out(f"第{'好' * count}{MARK}行{MARK}")
+    )
     sentences, labels = sentences.with_name("held.sent"), labels.with_name("held.lb")
     sentences.write_text(line + "\n", encoding="utf-8")
     labels.write_text("hang2\n", encoding="utf-8")
@@ -114,7 +116,9 @@ def test_rows_read_both_ways_have_words_hidden_and_causal_ones_the_next(data: se
     assert (both["whole"][hidden] == both["words"][hidden]).all()
     mask = data.subwords.number(MASK)
     assert (both["readings"][both["ids"] == mask] == IGNORED).all()
-    assert (back["words"][:, :-1][back["words"][:, :-1] != IGNORED] == back["ids"][:, 1:][back["words"][:, :-1] != IGNORED]).all()
+    assert (
+        back["words"][:, :-1][back["words"][:, :-1] != IGNORED] == back["ids"][:, 1:][back["words"][:, :-1] != IGNORED]
+    ).all()
     assert (back["tags"] == IGNORED).all()
 
 

@@ -49,6 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
 def _record(options: loop.Options, stage: str, clips: list[recordings.Clip], shape: Any) -> None:
     """The training manifest of a stage that learns from recordings."""
     seconds: dict[str, float] = {}

@@ -41,7 +41,9 @@ class ForeignEncoder:
         given = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": encoded.type_ids}
         inputs = {name: np.array([given[name]], dtype=np.int64) for name in self._graph.inputs if name in given}
         layers = [
-            output[0] for output in self._graph.run(**inputs).values() if output.ndim == 3 and output.shape[1] == len(encoded.ids)
+            output[0]
+            for output in self._graph.run(**inputs).values()
+            if output.ndim == 3 and output.shape[1] == len(encoded.ids)
         ]
         if not layers:
             raise BadFile("the encoder gives no states; export it as a feature extractor")

@@ -99,7 +99,9 @@ def batches(data: Material, seed: int, tokens: int = 2048) -> Iterator[dict[str,
     rows: list[tuple[Line, Line | None]] = list(zip(data.lines, [None, *data.lines[:-1]], strict=True))
     rows += [(line, None) for line in data.gold for _ in range(GOLD_REPEATS)]
     while True:
-        drawn = sorted((_row(data.subwords, line, before, order) for line, before in rows), key=lambda row: len(row.ids))
+        drawn = sorted(
+            (_row(data.subwords, line, before, order) for line, before in rows), key=lambda row: len(row.ids)
+        )
         found: list[list[Line]] = [[]]
         for row in drawn:
             if (len(found[-1]) + 1) * len(row.ids) > tokens:
@@ -193,7 +195,9 @@ class Check:
         rows = [_row(data.subwords, line, None, order) for line in data.held_out[:LINES_CHECKED]]
         rows.sort(key=lambda row: len(row.ids))
         groups = [rows[at : at + 64] for at in range(0, len(rows), 64)]
-        self.batches = [batch(data.subwords, group, [at % 2 == 0 for at in range(len(group))], order) for group in groups]
+        self.batches = [
+            batch(data.subwords, group, [at % 2 == 0 for at in range(len(group))], order) for group in groups
+        ]
 
     def __call__(self, net: SemanticNet, step: int) -> dict[str, float]:
         sums: dict[str, float] = {}
@@ -207,7 +211,7 @@ class Check:
 
 
 def vectors(net: SemanticNet, data: Material, lines: int = 2000) -> Tensor:
-    """Vectors of the words of some lines as they are spoken, (N, 64), by which all others are brought to unit spread."""
+    """Vectors of the words of some lines as they are spoken, (N, 64): by these all are brought to unit spread."""
     subwords = data.subwords
     found = []
     step = max(1, len(data.lines) // lines)

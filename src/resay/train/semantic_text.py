@@ -76,7 +76,10 @@ def vocabulary(text: Iterable[str], english: int = 1600, least: int = 8, needed:
                 words[plain(match.group())] += 1
     tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN, continuing_subword_prefix=INSIDE))
     trainer = trainers.WordPieceTrainer(
-        vocab_size=english, show_progress=False, continuing_subword_prefix=INSIDE, initial_alphabet=list("abcdefghijklmnopqrstuvwxyz'")
+        vocab_size=english,
+        show_progress=False,
+        continuing_subword_prefix=INSIDE,
+        initial_alphabet=list("abcdefghijklmnopqrstuvwxyz'"),
     )
     tokenizer.train_from_iterator((word for word, count in words.items() for _ in range(count)), trainer)
     letters = set("abcdefghijklmnopqrstuvwxyz'")
@@ -124,7 +127,9 @@ def reading_table(examples: Iterable[tuple[str, str]], phrases: bool = True) -> 
 def gold(sentences: Path, labels: Path) -> list[tuple[str, str, int, str]]:
     """Hand-labelled sentences: as in the file, without marks, where the labelled character is, its reading."""
     found = []
-    rows = zip(sentences.read_text(encoding="utf-8").splitlines(), labels.read_text(encoding="utf-8").split(), strict=True)
+    rows = zip(
+        sentences.read_text(encoding="utf-8").splitlines(), labels.read_text(encoding="utf-8").split(), strict=True
+    )
     for line, label in rows:
         before, character, after = line.split(MARK)
         position = len(before)

@@ -76,7 +76,9 @@ class Vectors:
 
     def __init__(self, cache: Path) -> None:
         if not (cache / INDEX).exists():
-            raise BadFile(f"{cache / INDEX}: no semantic vectors; train the encoder and run `resay train vectors` first")
+            raise BadFile(
+                f"{cache / INDEX}: no semantic vectors; train the encoder and run `resay train vectors` first"
+            )
         self._rows = np.load(cache / ROWS, mmap_mode="r")
         lines = (json.loads(line) for line in (cache / INDEX).read_text(encoding="utf-8").splitlines())
         self._places = {line["id"]: (line["start"], line["phonemes"]) for line in lines}
