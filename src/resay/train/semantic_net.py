@@ -60,14 +60,14 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, allowed: Tensor | None) -> Tensor:
         width = self.narrow.out_features
         # Sizes that are known now keep the exported graph free of the arithmetic that would find them out.
-        parts = self.queries_keys_values(self.norm(x)).reshape(len(x), -1, 3 * self.heads, width // self.heads)
+        parts = self.queries_keys_values(self.norm(x)).reshape(x.shape[0], -1, 3 * self.heads, width // self.heads)
         query, key, value = parts.transpose(1, 2).split(self.heads, dim=1)
         query, key = rotate(query, 0), rotate(key, 0)
         # Written out: with a mask, the library's own attention is several times slower on a CPU for rows this short.
         score = query @ key.transpose(2, 3) * (width // self.heads) ** -0.5
         if allowed is not None:
             score = score.masked_fill(~allowed, -1e4)
-        out = (torch.softmax(score, dim=-1).to(value.dtype) @ value).transpose(1, 2).reshape(len(x), -1, width)
+        out = (torch.softmax(score, dim=-1).to(value.dtype) @ value).transpose(1, 2).reshape(x.shape[0], -1, width)
         x = x + self.join(out)
         return x + self.narrow(functional.gelu(self.widen(self.norm_feed(x))))
 
