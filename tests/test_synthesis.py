@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from resay import text
 from resay.audio import FORMAT, Audio
 from resay.errors import BadOption, BadRequest, ConsentMissing
 from resay.prosody import Plan, Sampling
@@ -135,14 +138,18 @@ class Mute(Engine):
     """Reads, and makes a frame of silence of every phoneme: what it needs is what the stream needs."""
 
     def __init__(self) -> None:
-        """Load no weights."""
+        """Load the reader and no weights."""
+        self._read = text.sentences
+        self.semantic = SimpleNamespace(vectors=lambda sentence, before: None)  # type: ignore[assignment]
 
-    def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int) -> Plan:
+    def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: object) -> Plan:
         count = len(sentence.phonemes)
         return Plan(np.ones(count, np.int64), np.zeros((count, 3), np.float32), np.zeros(count, np.float32))
 
-    def _render(self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int) -> Audio:
-        return Audio(np.zeros(FORMAT.hop * len(plan.durations), np.float32))
+    def _render(
+        self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int, meaning: object
+    ) -> Iterator[Audio]:
+        yield Audio(np.zeros(FORMAT.hop * len(plan.durations), np.float32))
 
 
 @pytest.mark.parametrize("length", [20_000, pytest.param(100_000, marks=pytest.mark.slow)])

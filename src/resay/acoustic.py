@@ -148,8 +148,7 @@ class Acoustic:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Log mels (T, M) and pitch (T,) in Hz, 0 where unvoiced, of phonemes (P,) said as planned.
 
-        `noise` is standard normal, of `noise_shape`; `meaning` holds semantic vectors (P, 64) for weights that take
-        them.
+        `noise` is standard normal, of `noise_shape`; `meaning` holds semantic vectors (P, 64), where weights take them.
         """
         encoded = self._encode(ids, profile, meaning)
         owner = np.repeat(np.arange(len(ids)), plan.durations)

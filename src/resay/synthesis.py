@@ -223,9 +223,7 @@ class Engine:
         mixed = accent * timbre + (1.0 - accent) * native
         return (mixed / np.linalg.norm(mixed)).astype(np.float32)
 
-    def _plan(
-        self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: np.ndarray
-    ) -> Plan:
+    def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: np.ndarray) -> Plan:
         random = stream_of_randomness(request.seed, index, "prosody")
         speaking = replace(profile, timbre=self._planning_timbre(sentence, profile.timbre, request.accent))
         plan = self.prosody.plan(sentence.ids, speaking, random, request.sampling, meaning)

@@ -1,4 +1,4 @@
-"""Training the semantic encoder: what it is asked, and that it learns, tunes, shrinks, follows. Needs torch."""
+"""Training the semantic encoder: what it is asked, that it learns, tunes, shrinks, follows, exports. Needs torch."""
 
 from __future__ import annotations
 
@@ -322,11 +322,11 @@ def test_the_command_trains_tunes_shrinks_and_follows(train, sources, foreign_fo
     assert train("--init", runs / "semantic", "--tune", sources[0], "--freeze", 2)[:2] == (0, "")
     assert train("--init", runs / "semantic", "--distil")[:2] == (0, "")
     assert train("--encoder", foreign_folder)[:2] == (0, "")
-    whole, kept = _parameters(first), _parameters(runs / "semantic-tuned" / "semantic.onnx")
+    whole, kept = _parameters(first), _parameters(runs / "semantic" / "tuned" / "semantic.onnx")
     assert np.array_equal(whole["layers.1.join.bias"], kept["layers.1.join.bias"])
     assert not np.array_equal(whole["query.bias"], kept["query.bias"])
-    assert "layers.1.join.bias" not in _parameters(runs / "semantic-small" / "semantic.onnx")
-    assert (runs / "semantic-following" / "semantic.onnx").is_file()
+    assert "layers.1.join.bias" not in _parameters(runs / "semantic" / "small" / "semantic.onnx")
+    assert (runs / "semantic" / "following" / "semantic.onnx").is_file()
 
 
 def _parameters(path: Path) -> dict[str, np.ndarray]:

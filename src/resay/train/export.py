@@ -245,11 +245,24 @@ def restore_prosody(net: ProsodyNet, folder: Path) -> list[str]:
     return [name for stem, part in parts.items() for name in restore(part, folder / f"{stem}.onnx")]
 
 
+def _with_short_names(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with its inner names shortened: of a small network they would be a twentieth of the file."""
+    fixed = {entry.name for part in (model.graph.input, model.graph.output, model.graph.initializer) for entry in part}
+    short: dict[str, str] = {}
+    for node in model.graph.node:
+        node.name = ""
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                if name and name not in fixed:
+                    names[place] = short.setdefault(name, f"t{len(short)}")
+    return model
+
+
 def export_semantic(net: SemanticNet, path: Path, pieces: str, readings: str) -> None:
     """The encoder in 8 bits with its vocabulary and its readings, a line each, in the graph's metadata."""
     example = {"ids": torch.ones(1, 12, dtype=torch.long)}
     axes = {name: {1: "subwords"} for name in ("ids", "vectors", "readings")}
-    model = _export(net.encoder, example, ["vectors", "readings"], axes)
+    model = _with_short_names(_export(net.encoder, example, ["vectors", "readings"], axes))
     _write(model, path, {**asdict(net.shape), "pieces": pieces, "reading_names": readings}, 8)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ PIECES = "pieces.txt"
 """The vocabulary, beside the checkpoint."""
 TASKS = Path("runs/checkpoints/semantic.safetensors")
 SAVE_MINUTES = 5.0
+WARMUP = 50
+"""Steps; tuning may have no more than a hundred."""
 WEIGHTS = {"recalled": 0.3, "tags": 0.3, "pauses": 0.3}
 SMALL = {"width": 128, "layers": 3}
 """What distillation makes of the shape."""
@@ -55,9 +58,9 @@ class _Variant:
 
     @property
     def name(self) -> str:
-        """The folder of the run."""
+        """The folder of the run; those of variants lie inside, where no export of all weights takes them along."""
         kind = "tuned" if self.tune else "small" if self.distil else "following" if self.encoder else ""
-        return f"semantic-{kind}" if kind else "semantic"
+        return f"semantic/{kind}" if kind else "semantic"
 
     @property
     def start(self) -> Path | None:
@@ -100,6 +103,7 @@ def train_semantic(
         seed=seed,
         device=device,
         resume=resume,
+        warmup=WARMUP,
         save_minutes=SAVE_MINUTES,
         weights=WEIGHTS,
     )
@@ -127,11 +131,15 @@ def _run(variant: _Variant, data: Material, options: loop.Options) -> SemanticNe
     if variant.start is None and not (options.resume and (options.out / "checkpoint.pt").exists()):
         net.encoder.embed.weight.data.copy_(semantic_stage.embedding(data, shape.embedding, seed=options.seed))
     if variant.distil:
+        export.restore(net.encoder, variant.start)  # what has the same shape, the embedding above all
         losses = semantic_net.distilled(_restored(shape, variant.start))
         return loop.train(net, batches, losses, options, check)
     if variant.start:
         net = _restored(shape, variant.start)
         _freeze(net, variant.freeze or 0)
+        if not options.resume:
+            before = {"step": 0, "minutes": 0.0, **check(net.eval(), 0)}
+            (options.out / "log.jsonl").write_text(json.dumps(before) + "\n", encoding="utf-8")
     if variant.encoder is None:
         return loop.train(net, batches, semantic_net.losses, options, check)
     teacher = foreign.ForeignEncoder(variant.encoder, options.threads)

@@ -58,17 +58,16 @@ class Layer(nn.Module):
         self.narrow = nn.Linear(shape.expansion * width, width)
 
     def forward(self, x: Tensor, allowed: Tensor | None) -> Tensor:
-        batch, steps, width = x.shape
-        query, key, value = (
-            part.reshape(batch, steps, self.heads, width // self.heads).transpose(1, 2)
-            for part in self.queries_keys_values(self.norm(x)).chunk(3, dim=-1)
-        )
+        width = self.narrow.out_features
+        # Sizes that are known now keep the exported graph free of the arithmetic that would find them out.
+        parts = self.queries_keys_values(self.norm(x)).reshape(x.shape[0], -1, 3 * self.heads, width // self.heads)
+        query, key, value = parts.transpose(1, 2).split(self.heads, dim=1)
         query, key = rotate(query, 0), rotate(key, 0)
         # Written out: with a mask, the library's own attention is several times slower on a CPU for rows this short.
         score = query @ key.transpose(2, 3) * (width // self.heads) ** -0.5
         if allowed is not None:
             score = score.masked_fill(~allowed, -1e4)
-        out = (torch.softmax(score, dim=-1).to(value.dtype) @ value).transpose(1, 2).reshape(batch, steps, width)
+        out = (torch.softmax(score, dim=-1).to(value.dtype) @ value).transpose(1, 2).reshape(x.shape[0], -1, width)
         x = x + self.join(out)
         return x + self.narrow(functional.gelu(self.widen(self.norm_feed(x))))
 
@@ -224,7 +223,7 @@ class Following(nn.Module):
 def followed(
     states_of: Callable[[dict[str, Tensor]], tuple[Tensor, Tensor]],
 ) -> Callable[[Following, dict[str, Tensor]], dict[str, Tensor]]:
-    """Losses with a foreign encoder to follow: `states_of` a batch are its states (B, T, H), and where it has any.
+    """Losses with a foreign encoder to follow: `states_of` a batch are its states (B, T, H) and where there are any.
 
     Told from 64 numbers by one linear layer, they are what a reduced-rank regression would keep of them.
     """

@@ -2,8 +2,8 @@
 
     python -m resay.train.semantic_report SENTENCES LABELS ENCODER.onnx ...
 
-SENTENCES and LABELS are those of `resay.train.polyphones`, and the part of them that is held out by its rule is
-measured: readings by the shipped classifier, by each encoder alone, and by the two together; the encoder's size, its
+SENTENCES and LABELS are those of `resay.train.polyphones`, and what its rule holds out is measured: readings by the
+shipped classifier, by each encoder alone, and by both together, their log probabilities added; the encoder's size, its
 time for a sentence of twenty words on one core, and how like its vectors are to those of the first encoder.
 """
 
@@ -54,9 +54,19 @@ def shares_right(encoder: SemanticEncoder, held_out: list[tuple[str, training.Ex
         if example.word in model.readings:
             usual = polyphones.best(model, example.word, example.features, example.proposed)
         own = max(alone, key=alone.__getitem__) if alone else example.proposed
-        both = polyphones.reconsidered(model, example.word, example.features, example.proposed, alone)
+        both = together(model, example, alone, usual)
         right += [answer == example.reading for answer in (usual, own, both)]
     return tuple(right / len(held_out))
+
+
+def together(model: classifier.Model, example: training.Example, chances: dict[str, float], usual: str) -> str:
+    """What classifier and encoder read together, both scores added; `usual` where one of them knows nothing."""
+    readings, shares = model.readings.get(example.word, ()), model.shares.get(example.word, ())
+    if not usual or usual not in chances or usual not in readings:
+        return usual
+    known = classifier.score(model.weights, example.word, example.features, readings, shares, example.proposed)
+    scores = {it: own + chances[it] for it, own in zip(readings, known, strict=True) if it in chances}
+    return max(scores, key=scores.__getitem__)
 
 
 def likeness(first: SemanticEncoder, second: SemanticEncoder, lines: list[str]) -> float:

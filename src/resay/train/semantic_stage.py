@@ -211,7 +211,7 @@ class Check:
 
 
 def vectors(net: SemanticNet, data: Material, lines: int = 2000) -> Tensor:
-    """Vectors of the words of some lines as spoken, (N, 64), by which all others are brought to unit spread."""
+    """Vectors of the words of some lines as they are spoken, (N, 64): by these all are brought to unit spread."""
     subwords = data.subwords
     found = []
     step = max(1, len(data.lines) // lines)
