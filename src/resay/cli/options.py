@@ -51,3 +51,9 @@ Speed = Annotated[float | None, typer.Option("--speed", help="0.25 to 4; 2 is tw
 SampleRate = Annotated[int, typer.Option("--sample-rate", metavar="24000|32000", help="Samples a second.")]
 FileFormat = Annotated[Literal["wav", "mp3", "opus", "flac", "pcm"] | None, typer.Option("--format")]
 Embed = Annotated[bool, typer.Option("--embed-manifest", help="Put the manifest inside the WAV or FLAC as well.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="The server's folder, instead of the usual one.")
+]
+Database = Annotated[
+    str | None, typer.Option("--database", metavar="URL", help="Where jobs are kept, instead of $RESAY_DATABASE.")
+]

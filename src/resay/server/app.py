@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 
 from .. import __version__
-from . import consents, health, lexicons, live, manifests, problems, seeds, speech, voices
+from . import consents, health, jobs, lexicons, live, manifests, problems, seeds, speech, voices
 from .guard import Guard
 from .performance import Gone
 from .service import Service
@@ -19,8 +20,11 @@ def create_app(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        runner = jobs.runner(service)
+        runner.start()
         yield
         service.closing.set()
+        await asyncio.to_thread(runner.stop)
         service.threads.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(
@@ -37,7 +41,7 @@ def create_app(service: Service) -> FastAPI:
     async def unheard(http: Request, error: Gone) -> Response:
         return Response(status_code=499)  # nobody is there to read it; the figure is nginx's, for the metrics
 
-    for part in (speech, live, voices, consents, lexicons, seeds, manifests, health):
+    for part in (speech, live, voices, consents, lexicons, seeds, manifests, jobs, health):
         app.include_router(part.routes(service))
     app.add_middleware(Guard, service=service)
     return app
