@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import webbrowser
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,12 @@ def serve(
         typer.Option("--threads", min=1, max=256, help="Of each network.", show_default="2; 1 with --workers"),
     ] = None,
     provider: options.Provider = "cpu",
+    wyoming: Annotated[
+        int | None, typer.Option("--wyoming", metavar="PORT", min=1, max=65535, help="Answer Home Assistant here, too.")
+    ] = None,
+    wyoming_key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="As which key's holder everybody speaks at that port.")
+    ] = None,
     page: Annotated[bool, typer.Option("--page/--no-page", help="Show the studio at /.")] = True,
 ) -> None:
     """Answer speech requests of OpenAI's API on a port, with the studio's page at /, until told to stop."""
@@ -48,6 +55,8 @@ def serve(
 
         if page:
             from ..studio import mounting
+    if wyoming_key is not None and wyoming is None:
+        raise BadOption(message("not_with", option="--wyoming-key", other="no --wyoming"))
     if workers > 1 and (threads or 1) > 1:
         raise BadOption(message("not_with", option="--threads", other=f"--workers {workers}"))
     if workers > 1 and provider != "cpu":
@@ -55,7 +64,7 @@ def serve(
     weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider)
     service = made(host, data, voices, weights, at_once or 2 * workers, waiting, database, workers)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    made_app = app.create_app(service)
+    made_app = app.create_app(service, None if wyoming is None else _wyoming(service, host, wyoming, wyoming_key))
     if page:
         mounting.mount(made_app, service)
     running.run(made_app, host, port, lambda: _announce(address))
@@ -115,6 +124,14 @@ def made(
         open_to_all=running.is_loopback(host),
         database=database,
     )
+
+
+def _wyoming(service: Service, host: str, port: int, key: str | None) -> AbstractAsyncContextManager[None]:
+    """Raises BadOption for a taken port, and where it would not be known who speaks."""
+    with sources.extra("serve"):
+        from ..server import wyoming
+    wyoming.require_speaker(service, key)
+    return wyoming.listening(service, wyoming.bound(host, port), key)
 
 
 def _announce(address: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from fastapi import FastAPI, Request, Response
 
@@ -15,14 +15,15 @@ from .performance import Gone
 from .service import Service
 
 
-def create_app(service: Service) -> FastAPI:
-    """Everything that `resay serve` answers, but for the studio's page."""
+def create_app(service: Service, beside: AbstractAsyncContextManager[None] | None = None) -> FastAPI:
+    """Everything that `resay serve` answers, but for the studio's page. `beside` lasts as long as the server."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         runner = jobs.runner(service)
         runner.start()
-        yield
+        async with beside or nullcontext():
+            yield
         service.closing.set()
         await asyncio.to_thread(runner.stop)
         service.threads.shutdown(wait=False, cancel_futures=True)
