@@ -223,7 +223,7 @@ def run(
 ) -> list[Result]:
     """Speak all tasks; a failure of one is told and does not stop the others. Results come in the table's order."""
     if resume:
-        _sweep(folder, tasks)
+        sweep(folder, tasks)
     results = []
     for result in _performed(tasks, recipe, workers, resume):
         watch(result)
@@ -291,7 +291,7 @@ def perform(task: Task, performer: Performer, resume: bool) -> Result:
     return Result(task.line, task.output, facts=facts, resumed=resumed)
 
 
-def _sweep(folder: Path, tasks: Iterable[Task]) -> None:
+def sweep(folder: Path, tasks: Iterable[Task]) -> None:
     """Delete the temporary files of a run that was killed."""
     heads = {str((folder / task.output).parent): set[str]() for task in tasks if not task.problem}
     for task in tasks:

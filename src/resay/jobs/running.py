@@ -100,6 +100,8 @@ class Runner:
         self._complete(job)
 
     def _performed(self, claim: Claim, job: Job, watch: Watch) -> Result:
+        if claim.tries > 1:
+            batch.sweep(job.folder, [claim.task])  # what a killed worker left of it
         try:
             performer = self._performer_of(job, watch)
         except ResayError as error:

@@ -108,6 +108,8 @@ class Claim:
     item: int
     job: str
     task: Task
+    tries: int
+    """Workers that have had it, this one included."""
 
 
 class Store:
@@ -202,9 +204,9 @@ class Store:
         values = {"state": RUNNING, "worker": self.worker, "until": time.time() + LEASE, "tries": _ITEMS.c.tries + 1}
         with self._connected() as connection:
             row = connection.execute(
-                chosen.values(**values).returning(_ITEMS.c.id, _ITEMS.c.job, _ITEMS.c.task)
+                chosen.values(**values).returning(_ITEMS.c.id, _ITEMS.c.job, _ITEMS.c.task, _ITEMS.c.tries)
             ).first()
-        return None if row is None else Claim(row.id, row.job, Task(**row.task))
+        return None if row is None else Claim(row.id, row.job, Task(**row.task), row.tries)
 
     def job_of(self, claim: Claim) -> Job:
         """Raises NoSuchJob."""
