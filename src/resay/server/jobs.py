@@ -175,19 +175,15 @@ def removed(store: Store, job: Job) -> None:
     store.remove(job)
 
 
-def packed(store: Store, job: Job) -> Path:
-    """A ZIP file of all sounds, manifests and the index, in a new folder. Raises BadOption, BadFile."""
+def packed(store: Store, job: Job, folder: Path) -> Path:
+    """A ZIP file of all sounds, manifests and the index, in a folder. Raises BadOption, BadFile."""
     if not job.finished:
         raise BadOption(f"the job {job.id} is not finished: {job.counts}")
     results = store.results(job)
     job.folder.mkdir(parents=True, exist_ok=True)
     batch.write_index(job.folder, results)
-    target = Path(tempfile.mkdtemp(prefix="resay-job-")) / f"resay-job-{job.id}.zip"
-    try:
-        batch.write_zip(target, job.folder, results)
-    except BaseException:
-        shutil.rmtree(target.parent, ignore_errors=True)
-        raise
+    target = folder / f"resay-job-{job.id}.zip"
+    batch.write_zip(target, job.folder, results)
     return target
 
 
@@ -243,8 +239,14 @@ def routes(service: Service) -> APIRouter:
     @router.get("/{job}/zip", response_class=FileResponse, responses={200: {"content": {"application/zip": {}}}})
     def archive(job: str, caller: Annotated[Caller, Depends(speaking)]) -> FileResponse:
         """All sounds, manifests and the index of a finished job."""
-        file = packed(service.jobs, service.jobs.get(caller.id, job))
-        gone = BackgroundTask(shutil.rmtree, file.parent, ignore_errors=True)
+        found = service.jobs.get(caller.id, job)
+        place = Path(tempfile.mkdtemp(prefix="resay-job-"))
+        try:
+            file = packed(service.jobs, found, place)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        gone = BackgroundTask(shutil.rmtree, place, ignore_errors=True)
         return FileResponse(file, media_type="application/zip", filename=file.name, background=gone)
 
     @router.delete("/{job}")
