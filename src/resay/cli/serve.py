@@ -105,12 +105,13 @@ def made(
     workers: int = 1,
 ) -> Service:
     """A service with its weights loaded. Raises BadOption where strangers would be let in."""
-    from ..server import keys, running
+    from ..server import keys, memory, running
     from ..server.limits import Limits
     from ..server.service import Service
 
     folder = data or keys.default_folder()
     running.require_keys(host, bool(keys.Keys(folder / "keys.json").all()))
+    memory.bound()
     engine = sources.engine(weights)
     if workers > 1:
         from ..server.workers import Workers
