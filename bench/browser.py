@@ -66,13 +66,13 @@ class Browser:
         self._answers[number] = asyncio.get_running_loop().create_future()
         answer = self._answers[number]
         await self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
-        return (await asyncio.wait_for(answer, 30)).get("result", {})
+        return (await asyncio.wait_for(answer, 120)).get("result", {})
 
     async def js(self, expression: str):
         answer = await self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         return answer["result"].get("value")
 
-    async def until(self, expression: str, seconds: float = 60):
+    async def until(self, expression: str, seconds: float = 240):
         end = time.monotonic() + seconds
         while not (found := await self.js(expression)):
             assert time.monotonic() < end, expression
@@ -111,7 +111,7 @@ class Browser:
 
     async def choose(self, words_of_label: str, value: str) -> None:
         """One of a dropdown's choices."""
-        shown = "[...document.querySelectorAll('input[role=listbox]')].filter(i => i.offsetParent)"
+        shown = "[...document.querySelectorAll('input[role=combobox]')].filter(i => i.offsetParent)"
         field = f"{shown}.find(i => i.closest('.block').textContent.includes({words_of_label!r}))"
         await self.js(f"{field}.focus()")
         option = f"[...document.querySelectorAll('[role=option]')].find(o => o.textContent.includes({value!r}))"

@@ -24,7 +24,7 @@ from browser import Browser
 from resay.studio.words import WORDS
 
 TEXTS = {"en": "Say it again, exactly. 再说一遍，一字不差。", "zh": "再说一遍，一字不差。Say it again, exactly."}
-READY = "[...document.querySelectorAll('input[role=listbox]')].some(i => i.value !== '')"
+READY = "[...document.querySelectorAll('input[role=combobox]')].some(i => i.value !== '')"
 TABS = ("speak", "audition", "batch", "voices", "seeds", "lexicon", "replay")
 FOUND = "[...document.querySelectorAll('code')].some(c => /^[0-9a-f]{12}$/.test(c.textContent))"
 
