@@ -51,8 +51,9 @@ def tab(service: Service, page: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
     following = [progress, log, packed, timer]
 
     @told
-    async def hand_in(table: str | None, voice: str | None, seed: float | None, *rest: Any) -> tuple[Any, ...]:
-        *manner, http = rest
+    async def hand_in(
+        http: gr.Request, table: str | None, voice: str | None, seed: float | None, *manner: Any
+    ) -> tuple[Any, ...]:
         caller = caller_of(http)
         if table is None:
             raise refused("need_table", http)

@@ -104,15 +104,15 @@ def _speaker(service: Service) -> Callable[..., Awaitable[Any]]:
 
     @told
     async def speak(
+        http: gr.Request,
         voice: str | None,
         clip: str | None,
         agreed: bool,
         text: str,
         long_text: bool,
         seed: float | None,
-        *rest: Any,
+        *manner: Any,
     ) -> tuple[Any, ...]:
-        *manner, http = rest
         check(text, long_text, seed, http)
         if not voice and clip is None:
             raise refused("need_choice", http)
