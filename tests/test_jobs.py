@@ -40,9 +40,18 @@ LINES = (
 )
 
 
-@pytest.fixture
-def store(tmp_path) -> Store:
-    return Store(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(tmp_path, request):
+    """Jobs in SQLite; and in PostgreSQL, where $RESAY_TEST_DATABASE names a database that tests may use."""
+    url = (
+        f"sqlite:///{tmp_path / 'jobs.sqlite'}" if request.param == "sqlite" else os.environ.get("RESAY_TEST_DATABASE")
+    )
+    if url is None:
+        pytest.skip("no $RESAY_TEST_DATABASE")
+    made = Store(url)
+    yield made
+    for job in made.all():
+        made.remove(job)
 
 
 @pytest.fixture
@@ -210,6 +219,7 @@ def test_role_speaks_as_in_a_batch(web, service, run, work):
         ({"seed": 1, "subtitles": "srt"}, "subtitles"),
         ({"seed": 1, "response_format": "aac"}, "aac"),
         ({"seed": 1, "items": []}, "no lines"),
+        ({"seed": 1, "items": [{"output_name": "\ud800", "input_text": "Hi."}]}, "UTF-8"),
     ],
 )
 def test_bad_job_is_refused_at_once(web, fields, problem):

@@ -91,6 +91,15 @@ def test_workers_end_with_the_server(tmp_path):
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+@pytest.mark.parametrize(
+    "options",
+    ["--workers 2 --threads 2", "--workers 2 --provider cuda", "--workers 0", "--wyoming-key kitchen", "--wyoming 0"],
+)
+def test_options_without_meaning_are_refused(run, options):
+    code, out, err = run("serve", *options.split())
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+
+
 @pytest.mark.skipif(not (SHIPPED / "model.json").is_file(), reason="there are no shipped weights")
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux tells what is shared")
 def test_weights_are_in_memory_once():

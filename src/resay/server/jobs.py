@@ -103,7 +103,9 @@ def submitted(store: Store, caller: Caller, limits: Limits, name: str, common: C
     if len(store.all(caller.id)) >= limits.jobs:
         raise TooMuch(f"there are {limits.jobs} jobs, as many as this server keeps; delete some")
     shared = common.model_dump(exclude_none=True, include=set(Common.model_fields))
-    return store.add(caller.id, name.strip(), caller.jobs, shared, tasks)
+    # JSON can hold halves of characters, which no database takes.
+    plain = name.encode("utf-8", "replace").decode().replace("\0", "").strip()
+    return store.add(caller.id, plain, caller.jobs, shared, tasks)
 
 
 def asked(common: Mapping[str, Any], task: Task, role: Role | None) -> Manner:
