@@ -13,7 +13,6 @@ import argparse
 import http.client
 import itertools
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -37,6 +36,7 @@ ALONE = 20.0  # seconds that one stream is measured
 LOOK = 2.0  # seconds between two looks at the memory
 SETTLED = 60.0  # seconds after which memory shall not grow
 BAND = 0.05
+PATIENCE = 300  # seconds that a client waits for the next bytes
 PCM_BYTES = 2  # a sample
 BEGIN, END = "<!-- soak:begin -->", "<!-- soak:end -->"
 
@@ -127,7 +127,7 @@ def client(port: int, texts: list[str], voices: list[str], until: float, number:
 
 def ask(port: int, body: dict[str, object]) -> tuple[int, float, int]:
     """Status, seconds to the first sound, bytes of sound. Waits as a 429 says."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     started = time.monotonic()
     try:
         connection.request("POST", "/v1/audio/speech", json.dumps(body), {"Content-Type": "application/json"})
@@ -179,7 +179,7 @@ def serve(folder: str, options: list[str]) -> tuple[subprocess.Popen[bytes], int
     raise SystemExit(f"the server did not start: {' '.join(command)}")
 
 
-def page(options: list[str], alone: Load, crowd: Load, settled: float) -> str:
+def page(options: list[str], seconds: float, alone: Load, crowd: Load, settled: float) -> str:
     """The section of docs/benchmarks.md."""
     machine = about.machine()
     statuses = ", ".join(f"{count} × {status}" for status, count in sorted(crowd.heard.statuses.items()))
@@ -197,7 +197,7 @@ def page(options: list[str], alone: Load, crowd: Load, settled: float) -> str:
             BEGIN,
             "## The server under load\n",
             (
-                f"Made by `python bench/soak.py --seconds {crowd.taken:.0f} -- {' '.join(options)}` on "
+                f"Made by `python bench/soak.py --seconds {seconds:g} -- {' '.join(options)}` on "
                 f"{date.today().isoformat()}; {machine.processor}, {machine.cores} cores, load before the run "
                 f"{machine.load}; the clients run on the same machine.\n"
             ),
@@ -238,10 +238,8 @@ def main() -> int:
         finally:
             process.terminate()
             process.wait(30)
-    section = page(chosen.options, alone, crowd, settled)
+    section = page(chosen.options, chosen.seconds, alone, crowd, settled)
     print(section)
-    if os.environ.get("RESAY_SOAK_TRACE"):
-        print([f"{at:.0f}s {taken / 1e6:.0f}" for at, taken in crowd.memory])
     if chosen.write:
         write(chosen.write, section)
     fine = set(crowd.heard.statuses) <= {200, 429} and not crowd.heard.broken and crowd.growth(settled) <= BAND
