@@ -19,7 +19,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS = (
     "errors ogg audio pitch consent text identity onnx_graph aligner adapter semantic reference prosody acoustic "
     "vocoder voices synthesis embedding manifest outputs subtitles takes measure pictures compare replay archive seeds "
-    "audition batch server studio train evaluate cli"
+    "audition batch jobs server studio train evaluate cli"
 ).split()
 """Every module of the package in its one order: each imports only what stands before it."""
 LOADED_BY_NAME = {"cli": {"train", "evaluate"}}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from resay import semantic, synthesis, text
-from resay.errors import BadOption, BrokenModel
+from resay.errors import BrokenModel
 from resay.onnx_graph import OnnxGraph
 from resay.semantic import SEMANTIC, SPECIAL, SemanticEncoder, Subwords
 from resay.synthesis import SHIPPED, Engine, Request
@@ -168,26 +167,16 @@ def test_graphs_are_fed_vectors_where_they_take_them() -> None:
         semantic.inputs(Wanting("ids", "semantic"), None)
 
 
-def models(folder: Path, **changed: object) -> Path:
-    """The shipped weights with another `model.json`."""
+def models(folder: Path) -> Path:
+    """The shipped weights in another folder."""
     folder.mkdir()
-    for path in SHIPPED.glob("*.onnx"):
+    for path in (*SHIPPED.glob("*.onnx"), SHIPPED / "model.json"):
         (folder / path.name).symlink_to(path)
-    shape = json.loads((SHIPPED / "model.json").read_text(encoding="utf-8")) | changed
-    (folder / "model.json").write_text(json.dumps(shape), encoding="utf-8")
     return folder
 
 
-def test_weights_without_semantics_compute_none_and_carry_no_context(tmp_path: Path, voice) -> None:
-    engine = Engine(models(tmp_path / "models", semantic=False), threads=1)
-    assert engine.semantic is None
-    assert "semantic" not in engine.digests
-    with pytest.raises(BadOption, match="--context"):
-        engine.stream(Request("Hello. Again.", context=True), voice)
-
-
 def test_weights_with_semantics_see_the_sentence_before_only_in_context(tmp_path: Path, voice, monkeypatch) -> None:
-    engine = Engine(models(tmp_path / "models", semantic=True), threads=1)
+    engine = Engine(models(tmp_path / "models"), threads=1)
     assert engine.digests["semantic"].startswith("sha256:")
     before: list[text.Sentence | None] = []
 
@@ -203,7 +192,7 @@ def test_weights_with_semantics_see_the_sentence_before_only_in_context(tmp_path
 
 
 def test_a_missing_encoder_is_told(tmp_path: Path) -> None:
-    folder = models(tmp_path / "models", semantic=True)
+    folder = models(tmp_path / "models")
     (folder / "semantic.onnx").unlink()
     with pytest.raises(BrokenModel, match=r"semantic\.onnx"):
         synthesis.Engine(folder)

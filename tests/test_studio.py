@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import base64
+import importlib
 import json
 import re
 import shutil
-import subprocess
 import threading
 import time
 import urllib.request
+import zipfile
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from resay import subtitles
+from resay import manifest, subtitles
 from resay.synthesis import Request
 
 pytest.importorskip("gradio")
@@ -100,89 +101,6 @@ def test_gradio_files_of_this_machine_are_not_served(web):
         assert web.get(f"/gradio_api/file={path}").status_code in (400, 403, 404, 422)
 
 
-class Browser:
-    """Headless Chromium, driven through its own protocol: no driver to download."""
-
-    def __init__(self, folder: Path, language: str, width: int, height: int) -> None:
-        self.flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        self.flags += ["--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
-        self.folder, self.language, self.size = folder, language, (width, height)
-        self.asked: list[str] = []
-        self._answers: dict[int, asyncio.Future] = {}
-
-    async def __aenter__(self):
-        import websockets
-
-        self._process = subprocess.Popen(["chromium", *self.flags], stdout=-3, stderr=-3)
-        place = self.folder / "DevToolsActivePort"
-        while not place.exists() or len(place.read_text().split()) < 2:
-            await asyncio.sleep(0.1)
-        with urllib.request.urlopen(f"http://127.0.0.1:{place.read_text().split()[0]}/json") as answer:
-            target = next(one for one in json.load(answer) if one["type"] == "page")
-        self._socket = await websockets.connect(target["webSocketDebuggerUrl"], max_size=None)
-        self._reader = asyncio.create_task(self._read())
-        for domain in ("Network", "Page", "Runtime", "DOM"):
-            await self.call(f"{domain}.enable")
-        width, height = self.size
-        shape = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        await self.call("Emulation.setDeviceMetricsOverride", **shape)
-        await self.call("Emulation.setLocaleOverride", locale=self.language)
-        agent = {"userAgent": "resay-test", "acceptLanguage": self.language}
-        await self.call("Emulation.setUserAgentOverride", **agent)
-        return self
-
-    async def __aexit__(self, *_):
-        self._reader.cancel()
-        await self._socket.close()
-        self._process.terminate()
-        self._process.wait()
-
-    async def _read(self) -> None:
-        async for text in self._socket:
-            message = json.loads(text)
-            if message.get("method") == "Network.requestWillBeSent":
-                self.asked.append(message["params"]["request"]["url"])
-            elif "id" in message:
-                self._answers.pop(message["id"]).set_result(message)
-
-    async def call(self, method: str, **params):
-        number = len(self._answers) + int(time.monotonic_ns() % 10**9)
-        self._answers[number] = asyncio.get_running_loop().create_future()
-        answer = self._answers[number]
-        await self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
-        return (await asyncio.wait_for(answer, 30)).get("result", {})
-
-    async def js(self, expression: str):
-        answer = await self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        return answer["result"].get("value")
-
-    async def until(self, expression: str, seconds: float = 60):
-        end = time.monotonic() + seconds
-        while not (found := await self.js(expression)):
-            assert time.monotonic() < end, expression
-            await asyncio.sleep(0.2)
-        return found
-
-    async def click(self, words_of_button: str) -> None:
-        wanted = f"b.offsetParent && b.textContent.includes({words_of_button!r})"
-        shown = f"[...document.querySelectorAll('button')].filter(b => {wanted})"
-        await self.until(f"{shown}.length > 0")
-        await self.js(f"{shown}[0].click()")
-
-    async def write(self, selector: str, value: str) -> None:
-        code = f"const field = [...document.querySelectorAll({selector!r})].find(f => f.offsetParent); "
-        code += f"field.value = {json.dumps(value)}; field.dispatchEvent(new Event('input', {{bubbles: true}}))"
-        await self.js(f"(() => {{ {code} }})()")
-
-    async def upload(self, file: Path, number: int = 0) -> None:
-        root = (await self.call("DOM.getDocument"))["root"]["nodeId"]
-        found = await self.call("DOM.querySelectorAll", nodeId=root, selector="input[type=file]")
-        await self.call("DOM.setFileInputFiles", nodeId=found["nodeIds"][number], files=[str(file)])
-
-    async def picture(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode((await self.call("Page.captureScreenshot", format="png"))["data"]))
-
-
 @pytest.fixture
 def address(service):
     import uvicorn
@@ -199,54 +117,112 @@ def address(service):
 
 
 DIGEST = "[...document.querySelectorAll('code')].map(c => c.textContent).find(t => /^[0-9a-f]{12}$/.test(t))"
+ADA = "[...document.querySelectorAll('input')].some(i => i.offsetParent && i.value === 'Ada')"
+LANGUAGES = pytest.mark.parametrize(("language", "width"), [("en-US", 1280), ("zh-CN", 390)], ids=["en", "zh"])
+with_chromium = pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here")
+
+
+@pytest.fixture
+def browse(monkeypatch, tmp_path, address):
+    """Runs a walk through the page in a browser of its own, which may ask for nothing elsewhere."""
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parent.parent / "bench")
+    browser = importlib.import_module("browser")
+
+    def run(walk, language: str, width: int):
+        async def guarded():
+            async with browser.Browser(tmp_path / "browser", language, width, 1500) as page:
+                await page.call("Page.navigate", url=address)
+                await page.until(ADA)
+                found = await walk(page, lambda name: words.WORDS[name][language.startswith("zh")])
+                await page.picture(tmp_path / f"studio-{language}.png")
+                assert {url.split("/")[2] for url in page.asked if url.startswith("http")} == {address.split("/")[2]}
+                return found
+
+        return asyncio.run(guarded())
+
+    return run
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here")
-@pytest.mark.parametrize(
-    ("language", "width", "speak", "agree"),
-    [("en-US", 1280, "🔊 Speak", "This voice is mine"), ("zh-CN", 390, "🔊 开始合成", "这是我本人的声音")],
-)
-def test_a_person_clones_speaks_and_changes_the_seed(
-    address, tmp_path, clip, fake_engine, language, width, speak, agree
-):
-    async def walk() -> list[str]:
-        async with Browser(tmp_path / "browser", language, width, 1500) as page:
-            await page.call("Page.navigate", url=address)
-            await page.until("document.querySelector('textarea') !== null")
-            await page.until("[...document.querySelectorAll('input')].some(i => i.value === 'Ada')")
-            await page.write("textarea", "Good morning.")
-            wrong = tmp_path / "wrong.wav"
-            wrong.write_bytes(b"MZ" + bytes(3000))
-            await page.upload(wrong)
-            await page.until("document.body.textContent.includes('not a sound file')")
-            await page.call("Page.navigate", url=address)
-            await page.until("[...document.querySelectorAll('input')].some(i => i.value === 'Ada')")
-            await page.write("textarea", "Good morning.")
-            digests = []
-            for seed in ("100", "7"):
-                await page.write("input[type=number]", seed)
-                await asyncio.sleep(0.5)
-                await page.click(speak)
-                await page.until(f"({DIGEST}) && !{json.dumps(digests)}.includes({DIGEST})")
-                digests.append(await page.js(DIGEST))
-            await page.upload(clip)
-            await page.until("document.body.textContent.includes('✅')")
-            await page.click(speak)
-            await page.until("/consent|同意/.test(document.querySelector('.toast-body')?.textContent ?? '')")
-            await page.js(
-                f"[...document.querySelectorAll('label')].find(l => l.textContent.includes({agree!r})).click()"
-            )
+@with_chromium
+@LANGUAGES
+def test_a_person_clones_speaks_and_changes_the_seed(browse, run, tmp_path, clip, work, language, width):
+    async def walk(page, word) -> list[tuple[str, float]]:
+        wrong = tmp_path / "wrong.wav"
+        wrong.write_bytes(b"MZ" + bytes(3000))
+        await page.upload(wrong)
+        await page.until("document.body.textContent.includes('not a sound file')")
+        await page.reload()
+        await page.until(ADA)
+        await page.write("textarea", "Good morning.")
+        heard = []
+        for seed in ("100", "7"):
+            await page.write("input[type=number]", seed)
             await asyncio.sleep(0.5)
-            await page.click(speak)
-            await page.until("[...document.querySelectorAll('strong')].some(s => s.textContent === 'clip')")
-            await page.picture(tmp_path / f"studio-{language}.png")
-            assert {url.split("/")[2] for url in page.asked if url.startswith("http")} == {address.split("/")[2]}
-            return digests
+            await page.click(word("go"))
+            await page.until(f"({DIGEST}) && !{json.dumps([digest for digest, _ in heard])}.includes({DIGEST})")
+            seconds = "[...document.querySelectorAll('audio')].map(a => a.duration).find(d => d > 0)"
+            heard.append((await page.js(DIGEST), await page.until(seconds)))
+        await page.upload(clip)
+        await page.until("document.body.textContent.includes('✅')")
+        await page.click(word("go"))
+        await page.until("/consent|同意/.test(document.querySelector('.toast-body')?.textContent ?? '')")
+        await page.tick(word("consent"))
+        await page.click(word("go"))
+        await page.until("[...document.querySelectorAll('strong')].some(s => s.textContent === 'clip')")
+        return heard
 
-    digests = asyncio.run(walk())
-    from resay.voices import VoiceLibrary
+    for seed, (digest, seconds) in zip((100, 7), browse(walk, language, width), strict=True):
+        assert run("speak", "Good morning.", "--voice", "Ada", "--seed", seed, "-o", "out.wav")[0] == 0
+        made = manifest.read(work / "out.json").output
+        assert made.digest.removeprefix("sha256:").startswith(digest)
+        assert seconds == pytest.approx(made.seconds, abs=0.02)
 
-    for seed, digest in zip((100, 7), digests, strict=True):
-        said = fake_engine.say(Request("Good morning.", seed=seed), VoiceLibrary().get("Ada"), today=TODAY)
-        assert said.audio.digest().removeprefix("sha256:").startswith(digest)
+
+@pytest.mark.slow
+@with_chromium
+@LANGUAGES
+def test_a_person_keeps_a_seed_and_speaks_a_batch(browse, run, service, tmp_path, work, language, width):
+    table = tmp_path / "five.jsonl"
+    lines = [{"output_name": f"item-{at}", "input_text": f"{at}. Good morning. 早上好。"} for at in range(5)]
+    table.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+    async def walk(page, word) -> str:
+        await page.write("textarea", "Good morning.")
+        await page.write("input[type=number]", "100")
+        await asyncio.sleep(0.5)
+        await page.click(word("go"))
+        await page.until(DIGEST)
+        await page.tab(word("seeds"))
+        await page.write("input[type=text], textarea", "老师")
+        await asyncio.sleep(0.5)
+        await page.click(word("save"))
+        await page.until("document.body.textContent.includes('老师')")
+        await page.tab(word("speak"))
+        await page.write("input[type=number]", "1")
+        await page.tab(word("seeds"))
+        await page.choose(word("role"), "老师")
+        await page.click(word("recall"))
+        await page.tab(word("speak"))
+        await page.until("[...document.querySelectorAll('input[type=number]')].some(i => i.value === '100')")
+        await page.tab(word("batch"))
+        await page.click(word("hand_in"))
+        await page.until(f"document.body.textContent.includes({word('need_table')!r})")
+        await page.upload(table)
+        await page.until("document.body.textContent.includes('five')")
+        await page.click(word("hand_in"))
+        await page.until(f"document.body.textContent.includes({word('need_seed')!r})")
+        await page.write("input[type=number]", "7")
+        await asyncio.sleep(0.5)
+        await page.click(word("hand_in"))
+        await page.until("document.querySelector('.resay-job[data-state=done]')")
+        return await page.until("[...document.querySelectorAll('a')].map(a => a.href).find(h => h.endsWith('.zip'))")
+
+    address = browse(walk, language, width)
+    assert [(role.name, role.seed, role.voice) for role in service.local().seeds] == [("老师", 100, "Ada")]
+    assert run("batch", table, "-o", "out", "--voice", "Ada", "--seed", "7")[0] == 0
+    with urllib.request.urlopen(address) as answer:
+        packed = zipfile.ZipFile(BytesIO(answer.read()))
+    assert {name: packed.read(name) for name in packed.namelist()} == {
+        path.name: path.read_bytes() for path in (work / "out").iterdir()
+    }

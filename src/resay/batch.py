@@ -16,13 +16,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from . import audio, manifest
+from . import audio, manifest, outputs, replay, takes
 from .errors import BadFile, BadOption, BadRequest, ResayError
 from .manifest import Manifest
+from .synthesis import Engine, Request
+from .takes import Cast
 
 INDEX = "index.jsonl"
 TEXT_FIELDS = ("input_text", "syn_text", "text")
@@ -94,16 +97,58 @@ class Recipe(Protocol):
 
 
 Watch = Callable[[Result], None]
+Prepare = Callable[[Task], tuple[Request, Cast]]
+"""What an item asks for. Raises ResayError where it cannot be spoken."""
+
+
+class Booth:
+    """Speaks items into a folder with one engine: the performer of batches and of jobs, so that their items are one."""
+
+    def __init__(
+        self, engine: Engine, folder: Path, prepare: Prepare, *, embed: bool = False, watch: takes.Watch = iter
+    ) -> None:
+        self._engine, self._folder, self._prepare = engine, folder, prepare
+        self._embed, self._watch = embed, watch
+
+    def finished(self, task: Task) -> Manifest | None:
+        """The manifest of the item, where an earlier run spoke the same request with the same cast and weights."""
+        target = self._folder / task.output
+        made = finished(target)
+        if made is None:
+            return None
+        request, cast = self._prepare(task)
+        same = made.request == request and made.voice.digest == cast.voice.digest
+        same = same and made.inputs == cast.inputs(request) and dict(made.models) == self._engine.digests
+        return made if same and not any(replay.sound_differences(made, target)) else None
+
+    def speak(self, task: Task) -> Manifest:
+        """Speak the item into its file, together with its manifest."""
+        request, cast = self._prepare(task)
+        target = self._folder / task.output
+        today = date.today()
+        with outputs.staging() as staged:
+            made = takes.record(
+                self._engine, request, cast, staged, target, day=today, embed=self._embed, watch=self._watch
+            )
+        return made.manifest
 
 
 def read(path: Path, file_format: str = "wav") -> list[Task]:
     """The tasks of a JSONL table, in either form. A line that is wrong becomes a task that tells so. Raises BadFile."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise BadFile(f"{path}: the table is not UTF-8 (byte {error.start})") from error
+        return parse(path.read_bytes(), file_format)
+    except BadFile as error:
+        raise BadFile(f"{path}: {error}") from error
     except OSError as error:
         raise BadFile(f"{path}: the table cannot be read ({error.strerror or error})") from error
+
+
+def parse(table: bytes, file_format: str = "wav") -> list[Task]:
+    """As `read`, of what the file holds."""
+    try:
+        lines = table.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise BadFile(f"the table is not UTF-8 (byte {error.start})") from error
     tasks, taken = [], dict[str, int]()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -117,7 +162,7 @@ def read(path: Path, file_format: str = "wav") -> list[Task]:
             taken.setdefault(stem, number)
         tasks.append(task)
     if not tasks:
-        raise BadFile(f"{path}: the table has no lines")
+        raise BadFile("the table has no lines")
     return tasks
 
 
@@ -178,7 +223,7 @@ def run(
 ) -> list[Result]:
     """Speak all tasks; a failure of one is told and does not stop the others. Results come in the table's order."""
     if resume:
-        _sweep(folder, tasks)
+        sweep(folder, tasks)
     results = []
     for result in _performed(tasks, recipe, workers, resume):
         watch(result)
@@ -246,7 +291,7 @@ def perform(task: Task, performer: Performer, resume: bool) -> Result:
     return Result(task.line, task.output, facts=facts, resumed=resumed)
 
 
-def _sweep(folder: Path, tasks: Iterable[Task]) -> None:
+def sweep(folder: Path, tasks: Iterable[Task]) -> None:
     """Delete the temporary files of a run that was killed."""
     heads = {str((folder / task.output).parent): set[str]() for task in tasks if not task.problem}
     for task in tasks:

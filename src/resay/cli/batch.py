@@ -7,17 +7,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from .. import audio, batch, outputs, replay, takes
+from .. import audio, batch, outputs
 from ..batch import Result, Task
 from ..errors import BadOption, BadRequest, ConsentMissing
-from ..manifest import Manifest
 from ..seeds import Role
+from ..synthesis import Engine, Request
 from ..takes import Cast
 from . import casting, options, sources
 from .messages import message
@@ -45,39 +44,20 @@ class Speaker:
     sample_rate: int = audio.FORMAT.sample_rate
     embed: bool = False
 
-    def __call__(self) -> Performer:
-        return Performer(self)
+    def __call__(self) -> batch.Booth:
+        engine = sources.engine(self.weights)
+        return batch.Booth(engine, self.folder, Casting(self, engine), embed=self.embed)
 
 
-class Performer:
-    """Speaks items with one engine. Clips are listened to once."""
+class Casting:
+    """Finds out what items ask for. Clips are listened to once."""
 
-    def __init__(self, common: Speaker) -> None:
-        self._common = common
-        self._engine = sources.engine(common.weights)
+    def __init__(self, common: Speaker, engine: Engine) -> None:
+        self._common, self._engine = common, engine
         self._library = common.shelves.library
         self._casts: dict[tuple[casting.Names, str], Cast] = {}
 
-    def finished(self, task: Task) -> Manifest | None:
-        """The manifest of the item, where an earlier run spoke the same request with the same cast and weights."""
-        target = self._common.folder / task.output
-        made = batch.finished(target)
-        if made is None:
-            return None
-        request, cast = self._prepared(task)
-        same = made.request == request and made.voice.digest == cast.voice.digest
-        same = same and made.inputs == cast.inputs(request) and dict(made.models) == self._engine.digests
-        return made if same and not any(replay.sound_differences(made, target)) else None
-
-    def speak(self, task: Task) -> Manifest:
-        """Speak the item into its file, together with its manifest."""
-        request, cast = self._prepared(task)
-        target = self._common.folder / task.output
-        with outputs.staging() as staged:
-            made = takes.record(self._engine, request, cast, staged, target, day=date.today(), embed=self._common.embed)
-        return made.manifest
-
-    def _prepared(self, task: Task) -> tuple[Any, Cast]:
+    def __call__(self, task: Task) -> tuple[Request, Cast]:
         common = self._common
         playing = casting.role(_name(task, "role") or common.role, common.shelves.seeds_file)
         names = _names(common, task, playing)

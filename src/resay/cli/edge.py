@@ -15,7 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import BadOption, BadRequest, ResayError
-from . import audition, batch, doctor, keys, lexicon, phonemes, replays, seeds, serve, speak, voices
+from . import audition, batch, clean, doctor, jobs, keys, lexicon, phonemes, replays, seeds, serve, speak, voices
 from .messages import message
 
 app = typer.Typer(
@@ -34,11 +34,13 @@ app.command("replay")(replays.replay_command)
 app.command("verify")(replays.verify_command)
 app.command("compare")(replays.compare_command)
 app.command("archive")(replays.archive_command)
+app.command("clean")(clean.clean)
 app.command("serve")(serve.serve)
 app.command("studio")(serve.studio)
 app.add_typer(voices.app, name="voice")
 app.add_typer(keys.app, name="key")
 app.add_typer(seeds.app, name="seeds")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(lexicon.app, name="lexicon")
 
 # Commands of other parts of the house: their options are their own, their dependencies an extra, so they are loaded

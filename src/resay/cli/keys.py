@@ -11,7 +11,6 @@ import typer
 from ..server.keys import SCOPES, Keys, default_folder
 from . import options
 from .messages import message
-from .serve import Data
 
 app = typer.Typer(help="Keys to the server: add, list, remove.", rich_markup_mode=None)
 
@@ -23,7 +22,7 @@ Scope = Annotated[
 
 
 @app.command("add")
-def add(name: Name, scope: Scope = None, data: Data = None, as_json: options.Json = False) -> None:
+def add(name: Name, scope: Scope = None, data: options.Data = None, as_json: options.Json = False) -> None:
     """Make a key. It is shown this once and kept nowhere."""
     key, secret = _keys(data).add(name, scope or SCOPES, date.today())
     if as_json:
@@ -34,7 +33,7 @@ def add(name: Name, scope: Scope = None, data: Data = None, as_json: options.Jso
 
 
 @app.command("list")
-def listing(data: Data = None, as_json: options.Json = False) -> None:
+def listing(data: options.Data = None, as_json: options.Json = False) -> None:
     """List the keys, without their secrets."""
     known = [{"id": key.id, "name": key.name, "scopes": key.scopes, "made": key.made} for key in _keys(data).all()]
     if as_json:
@@ -46,12 +45,12 @@ def listing(data: Data = None, as_json: options.Json = False) -> None:
 
 @app.command("remove")
 def remove(
-    name: Annotated[str, typer.Argument(metavar="NAME|ID")], data: Data = None, as_json: options.Json = False
+    name: Annotated[str, typer.Argument(metavar="NAME|ID")], data: options.Data = None, as_json: options.Json = False
 ) -> None:
     """Delete a key: from now on it opens nothing. Voices that it brought stay on the disk."""
     key = _keys(data).remove(name)
     print(json.dumps({"removed": key.id}) if as_json else message("key_removed", name=key.name))
 
 
-def _keys(data: Data) -> Keys:
+def _keys(data: options.Data) -> Keys:
     return Keys((data or default_folder()) / "keys.json")

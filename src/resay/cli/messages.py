@@ -160,6 +160,29 @@ MESSAGES = {
         "{name} 的密钥（{scopes}），只显示这一次：",
     ),
     "key_removed": ("removed the key of {name}", "已删除 {name} 的密钥"),
+    "job_submitted": (
+        "job {job}: {items} items, seed {seed}; `resay serve` or `resay jobs run` speaks them",
+        "作业 {job}：{items} 条，种子 {seed}；由 `resay serve` 或 `resay jobs run` 合成",
+    ),
+    "job_state": (
+        "{job}  {state:<9} {done}/{items} done, {failed} failed  {made}  {name}",
+        "{job}  {state:<9} 完成 {done}/{items}，失败 {failed}  {made}  {name}",
+    ),
+    "job_folder": ("its sounds: {folder}", "语音位置：{folder}"),
+    "job_removed": ("removed job {job} and its files", "已删除作业 {job} 及其文件"),
+    "jobs_ran": ("{count} items taken on, {jobs} jobs finished", "处理 {count} 条，完成 {jobs} 个作业"),
+    "clean_nothing": (
+        "say what shall go: --older-than 30d, --larger-than 5GB, or both",
+        "请说明删除条件：--older-than 30d、--larger-than 5GB，或两者",
+    ),
+    "cleaned": (
+        "{folder}: {count} sounds gone ({size:.1f} MB), {kept} kept, of them {named} that somebody refers to",
+        "{folder}：已删除 {count} 个语音（{size:.1f} MB），保留 {kept} 个，其中 {named} 个被引用",
+    ),
+    "would_clean": (
+        "{folder}: {count} sounds would go ({size:.1f} MB), {kept} kept, of them {named} that somebody refers to",
+        "{folder}：将删除 {count} 个语音（{size:.1f} MB），保留 {kept} 个，其中 {named} 个被引用",
+    ),
     "unwell": ("resay is not well: {problems}", "resay 有问题：{problems}"),
     "well": ("all is well", "一切正常"),
 }

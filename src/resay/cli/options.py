@@ -96,3 +96,11 @@ def _options(group: Any) -> Iterator[Parameter]:
         if hasattr(hints[field.name], "__metadata__"):
             kind = Parameter.POSITIONAL_OR_KEYWORD
             yield Parameter(field.name, kind, default=field.default, annotation=hints[field.name])
+
+
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="The server's folder, instead of the usual one.")
+]
+Database = Annotated[
+    str | None, typer.Option("--database", metavar="URL", help="Where jobs are kept, instead of $RESAY_DATABASE.")
+]

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import sys
 import webbrowser
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import voices
-from ..errors import BadRequest
+from ..errors import BadOption
 from . import options, sources
 from .messages import message
 
 if TYPE_CHECKING:
     from ..server.service import Service
-
-Data = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="What callers bring and get, instead of the usual folder.")
-]
 
 
 def serve(
@@ -27,26 +24,47 @@ def serve(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
-    at_once: Annotated[int, typer.Option(min=1, max=256, help="Pieces of speech computed at the same time.")] = 2,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=256, help="Processes that compute; they share the weights' memory.")
+    ] = 1,
+    at_once: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, help="Pieces computed at the same time.", show_default="2 for each worker"),
+    ] = None,
     waiting: Annotated[int, typer.Option(min=0, max=10_000, help="Requests that may wait beside those.")] = 64,
-    data: Data = None,
+    data: options.Data = None,
     voices: options.Voices = None,
+    database: options.Database = None,
     models: options.Models = None,
-    threads: options.Threads = 2,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", min=1, max=256, help="Of each network.", show_default="2; 1 with --workers"),
+    ] = None,
     provider: options.Provider = "cpu",
+    wyoming: Annotated[
+        int | None, typer.Option("--wyoming", metavar="PORT", min=1, max=65535, help="Answer Home Assistant here, too.")
+    ] = None,
+    wyoming_key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="As which key's holder everybody speaks at that port.")
+    ] = None,
     page: Annotated[bool, typer.Option("--page/--no-page", help="Show the studio at /.")] = True,
 ) -> None:
     """Answer speech requests of OpenAI's API on a port, with the studio's page at /, until told to stop."""
-    try:
+    with sources.extra("serve"):
         from ..server import app, running
 
         if page:
             from ..studio import mounting
-    except ModuleNotFoundError as error:
-        raise lacking("serve", error) from error
-    service = made(host, data, voices, sources.Weights(models, threads, provider), at_once, waiting)
+    if wyoming_key is not None and wyoming is None:
+        raise BadOption(message("not_with", option="--wyoming-key", other="no --wyoming"))
+    if workers > 1 and (threads or 1) > 1:
+        raise BadOption(message("not_with", option="--threads", other=f"--workers {workers}"))
+    if workers > 1 and provider != "cpu":
+        raise BadOption(message("not_with", option=f"--provider {provider}", other=f"--workers {workers}"))
+    weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider)
+    service = made(host, data, voices, weights, at_once or 2 * workers, waiting, database, workers)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    made_app = app.create_app(service)
+    made_app = app.create_app(service, None if wyoming is None else _wyoming(service, host, wyoming, wyoming_key))
     if page:
         mounting.mount(made_app, service)
     running.run(made_app, host, port, lambda: _announce(address))
@@ -54,7 +72,7 @@ def serve(
 
 def studio(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
-    data: Data = None,
+    data: options.Data = None,
     voices: options.Voices = None,
     models: options.Models = None,
     threads: options.Threads = 2,
@@ -62,11 +80,9 @@ def studio(
     no_gradio_cache: Annotated[bool, typer.Option("--no-gradio-cache", help="So it is always; accepted.")] = False,
 ) -> None:
     """Open the studio's page: speak, compare, keep voices, seeds and readings."""
-    try:
+    with sources.extra("studio"):
         from ..server import app, running
         from ..studio import mounting
-    except ModuleNotFoundError as error:
-        raise lacking("studio", error) from error
     service = made("127.0.0.1", data, voices, sources.Weights(models, threads), 2, 64)
     address = f"http://127.0.0.1:{port}"
 
@@ -79,30 +95,44 @@ def studio(
 
 
 def made(
-    host: str, data: Path | None, own: Path | None, weights: sources.Weights, at_once: int, waiting: int
+    host: str,
+    data: Path | None,
+    own: Path | None,
+    weights: sources.Weights,
+    at_once: int,
+    waiting: int,
+    database: str | None = None,
+    workers: int = 1,
 ) -> Service:
     """A service with its weights loaded. Raises BadOption where strangers would be let in."""
-    from ..server import keys, running
+    from ..server import keys, memory, running
     from ..server.limits import Limits
     from ..server.service import Service
 
     folder = data or keys.default_folder()
     running.require_keys(host, bool(keys.Keys(folder / "keys.json").all()))
+    memory.bound()
+    engine = sources.engine(weights)
+    if workers > 1:
+        from ..server.workers import Workers
+
+        engine = Workers(engine, workers)
     return Service(
-        sources.engine(weights),
+        engine,
         folder,
         own or voices.default_folders()[1],
         Limits(at_once=at_once, waiting=waiting),
         open_to_all=running.is_loopback(host),
+        database=database,
     )
 
 
-def lacking(command: str, error: ModuleNotFoundError) -> BadRequest:
-    """What to install, where something is missing. Raises the error itself where it is one of our own modules."""
-    missing = (error.name or "").partition(".")[0]
-    if missing in ("", "resay"):
-        raise error
-    return BadRequest(message("extra", command=command, module=missing, extra="studio"))
+def _wyoming(service: Service, host: str, port: int, key: str | None) -> AbstractAsyncContextManager[None]:
+    """Raises BadOption for a taken port, and where it would not be known who speaks."""
+    with sources.extra("serve"):
+        from ..server import wyoming
+    wyoming.require_speaker(service, key)
+    return wyoming.listening(service, wyoming.bound(host, port), key)
 
 
 def _announce(address: str) -> None:

@@ -6,14 +6,15 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import audio, consent, identity, text, voices
 from ..consent import Consent
-from ..errors import BadAudio, BadFile, BadLexicon, BadOption, BadText, ConsentMissing
+from ..errors import BadAudio, BadFile, BadLexicon, BadOption, BadRequest, BadText, ConsentMissing
 from ..identity import Clip
 from ..manifest import Input, digest_of
 from ..text import Lexicon
@@ -179,6 +180,18 @@ def language_of(text: str, language: str) -> str:
     if language != "auto":
         return language
     return "zh" if re.search("[\u3400-\u9fff\uf900-\ufaff]", text) else "en"
+
+
+@contextmanager
+def extra(command: str) -> Iterator[None]:
+    """Says what to install where a module is missing in the block. Raises BadRequest."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "resay"):
+            raise  # one of our own: a fault, and nothing that anybody could install
+        raise BadRequest(message("extra", command=command, module=missing, extra="studio")) from error
 
 
 def note(remark: str) -> None:

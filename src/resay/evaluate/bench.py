@@ -24,6 +24,7 @@ from .tables import NOTHING, table
 app = typer.Typer(help="Measure speed and memory.", add_completion=False, rich_markup_mode=None)
 SHORT = {"en": "Good morning, how are you?", "zh": "早上好，你今天怎么样？"}
 
+MARK = "<!-- "
 HEAD = """# Benchmarks
 
 Made by `resay bench --write docs/benchmarks.md` on {day}; do not edit. Medians; thread counts take turns sentence by
@@ -104,6 +105,12 @@ def _cold(voices: Mapping[str, Voice], models: Path | None) -> dict[str, Cold]:
     return found
 
 
+def _others(page: Path) -> str:
+    """The sections behind ours, which other scripts write between marks of their own."""
+    _, mark, rest = page.read_text(encoding="utf-8").partition(MARK) if page.exists() else ("", "", "")
+    return f"\n{mark}{rest}" if mark else ""
+
+
 @app.command()
 def bench(
     threads: Annotated[list[int] | None, typer.Option(min=1, help="May repeat; 1 and 2 by default.")] = None,
@@ -126,5 +133,5 @@ def bench(
         weights_bytes=about.weights(models or SHIPPED).get("bytes"),
     )
     if write:
-        audio.write_bytes(write, result.markdown().encode())
+        audio.write_bytes(write, (result.markdown() + _others(write)).encode())
     print(json.dumps(result.to_json(), ensure_ascii=False) if as_json else result.markdown())

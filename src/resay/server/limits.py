@@ -29,3 +29,7 @@ class Limits:
     """Voices of one caller."""
     lexicon_entries: int = 20_000
     """Entries of one lexicon."""
+    jobs: int = 1_000
+    """Jobs of one caller."""
+    job_items: int = 20_000
+    """Items of one job."""

@@ -119,15 +119,11 @@ class Performance:
             self._service.turns.leave()
 
     def _in_turn(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        source = iter(pieces)
-        while True:
-            with self._service.turns.turn():
-                if self._unheard():
-                    raise Gone
-                piece = next(source, None)
-            if piece is None:
-                return
-            yield piece
+        return self._service.turns.by_turns(pieces, self._stay)
+
+    def _stay(self) -> None:
+        if self._unheard():
+            raise Gone
 
     def _keep(self, made: Take) -> None:
         self.take = made
@@ -149,8 +145,7 @@ class Performance:
 
     def _put(self, part: bytes | BaseException | None) -> None:
         """Wait for room in the queue. Raises Gone when nobody will make any."""
-        if self._unheard():
-            raise Gone
+        self._stay()
         waiting = asyncio.run_coroutine_threadsafe(self._parts.put(part), self._loop)
         while not self._unheard():
             try:

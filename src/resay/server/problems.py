@@ -113,7 +113,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def misunderstood(http: Request, error: RequestValidationError) -> JSONResponse:
-        param, message = _first(error.errors())
+        param, message = first(error.errors())
         return response(422, body(422, message, "bad_request", param))
 
     @app.exception_handler(HTTPException)
@@ -129,7 +129,7 @@ def install(app: FastAPI) -> None:
         return response(500, body(500, "internal error; the server's log says more", "internal_error"))
 
 
-def _first(problems: Sequence[Mapping[str, Any]]) -> tuple[str | None, str]:
+def first(problems: Sequence[Mapping[str, Any]]) -> tuple[str | None, str]:
     """The field that the first problem is about, and the problem in a sentence. Never the value: it may be huge."""
     problem = problems[0]
     place = [str(part) for part in problem["loc"] if part not in ("body", "query", "path")]

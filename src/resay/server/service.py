@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,8 @@ from starlette.requests import HTTPConnection
 
 from .. import voices
 from ..errors import UnknownVoice
+from ..jobs import store
+from ..jobs.store import Store
 from ..seeds import SeedLibrary
 from ..synthesis import Engine
 from ..voices import Voice, VoiceLibrary
@@ -58,6 +61,11 @@ class Caller:
     def consents(self) -> Path:
         return self.home / "consents"
 
+    @property
+    def jobs(self) -> Path:
+        """Folder of their jobs' folders."""
+        return self.home / "jobs"
+
     def records(self, limits: Limits) -> Records:
         return Records(self.home / "records", limits.records)
 
@@ -95,6 +103,8 @@ class Service:
     clock: Callable[[], date] = date.today
     open_to_all: bool = True
     """Whether somebody without a key is let in while there are no keys: on loopback only."""
+    database: str | None = None
+    """URL of the database of jobs, instead of the usual file in `folder`."""
     closing: threading.Event = field(default_factory=threading.Event)
     """Set when the server stops: threads shall not wait for anybody any more."""
     metrics: Metrics = field(default_factory=Metrics)
@@ -120,8 +130,13 @@ class Service:
         """Whether whoever sits at this machine needs no key."""
         return self.open_to_all and not self.keys.all()
 
+    @cached_property
+    def jobs(self) -> Store:
+        """Everybody's jobs. Raises BadFile, BadOption where the database cannot be used."""
+        return Store(self.database or store.default_url(self.folder))
+
     def local(self) -> Caller:
-        return Caller(LOCAL, SCOPES, self.folder / LOCAL, self.voices)
+        return local_caller(self.folder, self.voices)
 
     def keyed(self, key_id: str, scopes: tuple[str, ...]) -> Caller:
         home = self.folder / "keys" / key_id
@@ -136,6 +151,11 @@ class Service:
 
         with self.turns.place():
             return await asyncio.get_running_loop().run_in_executor(self.threads, in_turn)
+
+
+def local_caller(folder: Path, own_voices: Path) -> Caller:
+    """Whoever sits at this machine, with what is theirs in a server's folder."""
+    return Caller(LOCAL, SCOPES, folder / LOCAL, own_voices)
 
 
 def speaking(connection: HTTPConnection) -> Caller:

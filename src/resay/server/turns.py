@@ -9,9 +9,10 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from ..synthesis import Piece
 from .problems import Busy
 
 
@@ -24,6 +25,7 @@ class Turns:
         self._at_once = at_once
         self._places = at_once + waiting
         self._queue: deque[threading.Event] = deque()
+        self._patient: deque[threading.Event] = deque()
         self._mean_seconds = 1.0  # of a request, computing and waiting in the queue left out
         self.inside = 0
         """Requests in the house."""
@@ -52,30 +54,44 @@ class Turns:
         with self._lock:
             self.inside -= 1
 
+    def by_turns(
+        self, pieces: Iterable[Piece], check: Callable[[], None] | None = None, patient: bool = False
+    ) -> Iterator[Piece]:
+        """The pieces, each made in a turn of its own. `check` may raise before one is begun."""
+        source = iter(pieces)
+        while True:
+            with self.turn(patient):
+                if check is not None:
+                    check()
+                piece = next(source, None)
+            if piece is None:
+                return
+            yield piece
+
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for the processor, then have it."""
-        self._wait()
+    def turn(self, patient: bool = False) -> Iterator[None]:
+        """Wait for the processor, then have it. The patient are served when nobody else waits."""
+        self._wait(self._patient if patient else self._queue)
         started = time.perf_counter()
         try:
             yield
         finally:
             self._hand_on(time.perf_counter() - started)
 
-    def _wait(self) -> None:
+    def _wait(self, queue: deque[threading.Event]) -> None:
         with self._lock:
             if self._free and not self._queue:
                 self._free -= 1
                 return
             mine = threading.Event()
-            self._queue.append(mine)
+            queue.append(mine)
         mine.wait()
 
     def _hand_on(self, seconds: float) -> None:
         with self._lock:
             self._mean_seconds += 0.1 * (seconds - self._mean_seconds)
             # Straight to the next in line: a freed turn that anybody could take would let the quickest jump the queue.
-            if self._queue:
-                self._queue.popleft().set()
+            if self._queue or self._patient:
+                (self._queue or self._patient).popleft().set()
             else:
                 self._free += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,8 +42,10 @@ def role_rows(caller: Caller) -> list[list[Any]]:
     return [[one.number, one.name, one.seed, one.voice, one.scene, one.character] for one in caller.seeds]
 
 
-def voices_tab(service: Service, page: gr.Blocks, fields: Fields, audition: gr.Dropdown) -> None:
-    """List, add with consent, delete; keeps the other tabs' choices of voices."""
+def voices_tab(
+    service: Service, page: gr.Blocks, speakers: Sequence[gr.Dropdown], styles: Sequence[gr.Dropdown]
+) -> None:
+    """List, add with consent, delete; keeps the other tabs' choices of voices and of styles."""
     with gr.Row():
         with gr.Column():
             table = gr.Dataframe(headers=VOICE_HEADS, label=label("your_voices"), interactive=False)
@@ -55,14 +58,15 @@ def voices_tab(service: Service, page: gr.Blocks, fields: Fields, audition: gr.D
             name = gr.Textbox(label=label("name"), max_lines=1)
             language = gr.Radio(["zh", "en"], value="zh", label=label("spoken_language"))
             add = gr.Button(label("add"), variant="primary")
-    changed = [table, chosen, fields.voice, fields.style, audition]
+    changed = [table, chosen, *speakers, *styles]
 
     def shown(caller: Caller) -> tuple[Any, ...]:
         names = names_of(caller)
         own = [one for one in names if caller.voices.is_own(one)]
         # An update of its own for every field: Gradio takes them apart where it uses them.
-        others = (gr.update(choices=names), gr.update(choices=["", *names]), gr.update(choices=names))
-        return voice_rows(caller), gr.update(choices=own, value=None), *others
+        voices = [gr.update(choices=names) for _ in speakers]
+        manners = [gr.update(choices=["", *names]) for _ in styles]
+        return voice_rows(caller), gr.update(choices=own, value=None), *voices, *manners
 
     @told
     async def keep(clip: str | None, agreed: bool, name: str, language: str, http: gr.Request) -> tuple[Any, ...]:
@@ -92,9 +96,10 @@ def voices_tab(service: Service, page: gr.Blocks, fields: Fields, audition: gr.D
     async def opened(http: gr.Request) -> tuple[Any, ...]:
         caller = caller_of(http)
         names = names_of(caller)
-        table, own, _, style, _ = shown(caller)
+        table, own, *others = shown(caller)
         first = names[0] if names else None
-        return table, own, gr.update(choices=names, value=first), style, gr.update(choices=names, value=first)
+        voices = [gr.update(choices=names, value=first) for _ in speakers]
+        return table, own, *voices, *others[len(voices) :]
 
     clip.change(look, [clip], [report], api_visibility="private")
     add.click(keep, [clip, agreed, name, language], changed, api_visibility="private")

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from ..server import sessions
 from ..server.service import Service
-from . import keeping, speaking, trying
+from . import batching, keeping, speaking, trying
 from .hearing import KEPT
 from .words import label, said, table
 
@@ -61,8 +61,10 @@ def page(service: Service) -> gr.Blocks:
             fields = speaking.tab(service)
         with gr.Tab(label("audition")):
             audition = trying.audition_tab(service, fields)
+        with gr.Tab(label("batch")):
+            batch_voice, batch_style = batching.tab(service, blocks)
         with gr.Tab(label("voices")):
-            keeping.voices_tab(service, blocks, fields, audition)
+            keeping.voices_tab(service, blocks, [fields.voice, audition, batch_voice], [fields.style, batch_style])
         with gr.Tab(label("seeds")):
             keeping.seeds_tab(service, blocks, fields)
         with gr.Tab(label("lexicon")):

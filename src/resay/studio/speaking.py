@@ -6,25 +6,32 @@ import asyncio
 import gc
 import html
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from .. import identity
+from ..audio import FORMAT
+from ..errors import BadOption
 from ..prosody import Sampling
 from ..reference import Report
 from ..server.service import Caller, Service
 from ..server.speech import DRAWN_SEEDS, Manner
 from ..server.voices import HAN, listed
-from ..synthesis import FASTEST, SLOWEST, STRONGEST_STYLE
+from ..synthesis import FASTEST, SLOWEST, STRONGEST_STYLE, Request
 from ..takes import Cast
 from .hearing import SHORT, Heard, caller_of, hear, pictured, refused, report_of, told, voice_of
 from .words import label, said
 
 USUAL = Sampling()
 SEEDS = (42, 100, 999)
+RATES = (24_000, 32_000)
+PRESETS = (("⚡ fast · 快速", "fast"), ("✨ quality · 高质量", "quality"))
+CAN_CARRY = "context" in Manner.model_fields
+"""Whether sentences can be spoken in the light of those before them."""
 COUNT = f"(text) => [...text].length + ' / {SHORT}'"
 
 
@@ -58,7 +65,10 @@ def tab(service: Service) -> Fields:
             with gr.Row():
                 quick = [gr.Button(str(number), size="sm", min_width=48) for number in SEEDS]
                 die = gr.Button("🎲", size="sm", min_width=48)
-            manner = _advanced()
+            preset = gr.Radio(list(PRESETS), value=PRESETS[0][1], label=label("preset"))
+            with gr.Accordion(label("advanced"), open=False):
+                manner = manner_fields()
+                gr.Checkbox(True, label=label("kv_cache"), info=label("kv_cache_hint"), interactive=False)
             with gr.Row():
                 go = gr.Button(label("go"), variant="primary")
                 free = gr.Button(label("free"))
@@ -83,9 +93,10 @@ def tab(service: Service) -> Fields:
     text.change(None, [text], [count], js=COUNT)
     for button, number in zip(quick, SEEDS, strict=True):
         button.click(lambda number=number: number, None, [seed], api_visibility="private")
+    preset.change(_preset, [preset], [manner[RATE], manner[CONTEXT]], api_visibility="private")
     die.click(lambda: secrets.randbelow(DRAWN_SEEDS), None, [seed], api_visibility="private")
     free.click(relieve, None, None, api_visibility="private")
-    return Fields(voice, manner[5], seed, last)
+    return Fields(voice, manner[STYLE], seed, last)
 
 
 def _speaker(service: Service) -> Callable[..., Awaitable[Any]]:
@@ -93,41 +104,20 @@ def _speaker(service: Service) -> Callable[..., Awaitable[Any]]:
 
     @told
     async def speak(
+        http: gr.Request,
         voice: str | None,
         clip: str | None,
         agreed: bool,
         text: str,
         long_text: bool,
         seed: float | None,
-        language: str,
-        speed: float,
-        sampling: str,
-        temperature: float,
-        top_k: float,
-        style: str | None,
-        strength: float,
-        file_format: str,
-        http: gr.Request,
+        *manner: Any,
     ) -> tuple[Any, ...]:
         check(text, long_text, seed, http)
         if not voice and clip is None:
             raise refused("need_choice", http)
         caller = caller_of(http)
-        drawn = {} if sampling == "greedy" else {"temperature": temperature}
-        drawn |= {"top_k": int(top_k)} if sampling == "topk" else {}
-        wanted = Manner.model_validate(
-            {
-                "voice": voice or "",
-                "seed": int(seed or 0),
-                "language": language,
-                "speed": speed,
-                "sampling": sampling,
-                "style": style or None,
-                "style_strength": strength,
-                "response_format": file_format,
-                **drawn,
-            }
-        )
+        wanted = Manner.model_validate({**wanted_fields(manner), "voice": voice or "", "seed": int(seed or 0)})
         cast = None if clip is None else await _cast(service, caller, wanted, clip, agreed, text, http)
         heard = await hear(service, caller, wanted, text, cast)
         picture = await asyncio.to_thread(pictured, heard)
@@ -137,18 +127,57 @@ def _speaker(service: Service) -> Callable[..., Awaitable[Any]]:
     return speak
 
 
-def _advanced() -> list[Any]:
-    """What most people leave alone, folded away."""
-    with gr.Accordion(label("advanced"), open=False):
-        language = gr.Radio(["auto", "zh", "en"], value="auto", label=label("language"))
-        speed = gr.Slider(max(SLOWEST, 0.5), min(FASTEST, 2.0), 1.0, step=0.05, label=label("speed"))
-        sampling = gr.Radio(["ras", "topk", "greedy"], value="ras", label=label("sampling"))
-        temperature = gr.Slider(0.05, 2.0, USUAL.temperature, step=0.05, label=label("temperature"))
-        top_k = gr.Slider(1, 100, USUAL.top_k, step=1, label=label("top_k"))
-        style = gr.Dropdown([], value=None, label=label("style"))
-        strength = gr.Slider(0.0, STRONGEST_STYLE, 1.0, step=0.1, label=label("style_strength"))
-        file_format = gr.Radio(["wav", "mp3", "flac", "opus"], value="wav", label=label("format"))
-    return [language, speed, sampling, temperature, top_k, style, strength, file_format]
+def manner_fields() -> list[Any]:
+    """How to speak, in the order that `wanted_fields` reads."""
+    language = gr.Radio(["auto", "zh", "en"], value="auto", label=label("language"))
+    speed = gr.Slider(max(SLOWEST, 0.5), min(FASTEST, 2.0), 1.0, step=0.05, label=label("speed"))
+    sampling = gr.Radio(["ras", "topk", "greedy"], value="ras", label=label("sampling"))
+    temperature = gr.Slider(0.05, 2.0, USUAL.temperature, step=0.05, label=label("temperature"))
+    top_k = gr.Slider(1, 100, USUAL.top_k, step=1, label=label("top_k"))
+    style = gr.Dropdown([], value=None, label=label("style"))
+    strength = gr.Slider(0.0, STRONGEST_STYLE, 1.0, step=0.1, label=label("style_strength"))
+    file_format = gr.Radio(["wav", "mp3", "flac", "opus"], value="wav", label=label("format"))
+    rates = [(f"{rate / 1000:g} kHz", rate) for rate in offered_rates()]
+    rate = gr.Radio(rates, value=FORMAT.sample_rate, label=label("sample_rate"))
+    hint = label("context_hint" if CAN_CARRY else "context_not")
+    context = gr.Checkbox(False, label=label("context"), info=hint, interactive=CAN_CARRY)
+    return [language, speed, sampling, temperature, top_k, style, strength, file_format, rate, context]
+
+
+STYLE, RATE, CONTEXT = 5, 8, 9
+"""Places among `manner_fields`."""
+
+
+def wanted_fields(manner: Sequence[Any]) -> dict[str, Any]:
+    """What the fields say, as a request has it; what has no meaning beside the rest is left out."""
+    language, speed, sampling, temperature, top_k, style, strength, file_format, rate, context = manner
+    drawn = {} if sampling == "greedy" else {"temperature": temperature}
+    drawn |= {"top_k": int(top_k)} if sampling == "topk" else {}
+    drawn |= {"context": context} if CAN_CARRY else {}
+    return {
+        "language": language,
+        "speed": speed,
+        "sampling": sampling,
+        "style": style or None,
+        "style_strength": strength,
+        "response_format": file_format,
+        "sample_rate": rate,
+        **drawn,
+    }
+
+
+def offered_rates() -> list[int]:
+    """Sample rates that the engine speaks at: it is asked, so that the page never offers more."""
+    found = []
+    for rate in RATES:
+        with suppress(BadOption):
+            found.append(Request("-", sample_rate=rate).sample_rate)
+    return found
+
+
+def _preset(name: str) -> tuple[int, bool]:
+    """Sample rate and context of a preset: as fast as it goes, or the best that the engine offers."""
+    return (max(offered_rates()), CAN_CARRY) if name == "quality" else (min(offered_rates()), False)
 
 
 def check(text: str, long_text: bool, seed: float | None, http: gr.Request) -> None:

@@ -97,6 +97,53 @@ WORDS = {
     "make_again": ("🔁 Make it again", "🔁 复现"),
     "identical": ("✅ Every sample is the same.", "✅ 每个采样点都相同。"),
     "close": ("≈ Made again within the criteria: {detail}", "≈ 在标准之内复现：{detail}"),
+    "batch": ("Batch", "批量"),
+    "table": ("Table (.jsonl), one item a line", "任务表（.jsonl），每行一条"),
+    "table_hint": (
+        (
+            'A line: `{"output_name": "one", "input_text": "Good morning.", "voice": "ada", "seed": 7}`; '
+            "voice, seed and the rest may be left out."
+        ),
+        (
+            '每行如：`{"output_name": "one", "input_text": "早上好。", "voice": "lan", "seed": 7}`；'
+            "voice、seed 等均可省略。"
+        ),
+    ),
+    "voice_unless": ("Voice, unless a line names one", "声音（行内未指定时）"),
+    "batch_seed": ("Seed of the batch", "本批种子"),
+    "seed_required": ("required: one seed for all items", "必填：全批共用一个种子"),
+    "hand_in": ("📋 Start the batch", "📋 开始批量合成"),
+    "need_table": ("Choose a table first.", "请先选择任务表。"),
+    "job": ("Batch to follow", "查看批次"),
+    "cancel": ("Cancel", "取消"),
+    "go_on": ("Go on", "继续"),
+    "log": ("Log", "日志"),
+    "zip": ("Download: ZIP of sounds, manifests and index", "下载：语音、清单与索引的 ZIP"),
+    "job_state": (
+        "{state}: {done} of {items} spoken, {failed} failed",
+        "{state}：共 {items} 条，完成 {done} 条，失败 {failed} 条",
+    ),
+    "job_waiting": ("Waiting", "等待中"),
+    "job_running": ("Being spoken", "合成中"),
+    "job_done": ("Done", "已完成"),
+    "job_failed": ("Done, with failures", "已完成，但有失败"),
+    "job_cancelled": ("Cancelled", "已取消"),
+    "preset": ("Preset", "预设"),
+    "sample_rate": ("Sample rate", "采样率"),
+    "context": ("Carry context from sentence to sentence", "句间携带上下文"),
+    "context_hint": (
+        "long texts flow better; a sentence then depends on those before it",
+        "长文本更连贯；但每句会受前文影响",
+    ),
+    "context_not": (
+        "this model speaks every sentence for itself, so that none depends on another",
+        "此模型逐句独立合成，各句互不影响",
+    ),
+    "kv_cache": ("KV cache", "KV 缓存"),
+    "kv_cache_hint": (
+        "always on: it makes long sentences quicker and changes no sound",
+        "始终开启：加快长句合成，不改变声音",
+    ),
     "key": ("Key", "密钥"),
     "enter": ("Enter", "进入"),
     "key_wanted": ("This server wants a key.", "此服务器需要密钥。"),

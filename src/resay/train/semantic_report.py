@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import text
 from ..semantic import SemanticEncoder
-from ..text import polyphones
+from ..text import classifier, polyphones
 from . import polyphones as training
 
 TWENTY_WORDS = "The old man walked slowly down to the harbour every morning to see whether the small red boat had come."
