@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from .. import audio, batch, outputs, replay, takes
-from ..batch import Result, Task
+from .. import audio, batch, cluster, outputs, replay, takes
+from ..batch import Performed, Result, Task
 from ..errors import BadOption, BadRequest, ConsentMissing
 from ..manifest import Manifest
 from ..takes import Cast
@@ -26,6 +28,10 @@ Folder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Whe
 Zip = Annotated[Path | None, typer.Option("--zip", metavar="OUT.zip", help="Pack everything as well.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that speak side by side.")]
 Where = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where the work is done.")]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="HOST:PORT", help="Of the Ray cluster; without it this machine's, or a new one."),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Keep what an earlier run has finished.")]
 
 
@@ -139,6 +145,7 @@ def batch_command(
     embed_manifest: options.Embed = False,
     workers: Workers = 1,
     engine: Where = "local",
+    address: Address = None,
     resume: Resume = False,
     voices: options.Voices = None,
     seeds_file: options.Seeds = None,
@@ -148,8 +155,6 @@ def batch_command(
     as_json: options.Json = False,
 ) -> None:
     """Speak every line of TASKS.jsonl; a line may override any option. Failed lines are told, the others are spoken."""
-    if engine == "ray":
-        raise BadOption(message("unready", option="--engine ray"))
     if seed == "random":
         # One seed for the whole batch, drawn here: every process would draw its own.
         if resume:
@@ -161,13 +166,27 @@ def batch_command(
     weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider)
     recipe = Speaker(output, table, names, manner, weights, voices, seeds_file, embed_manifest)
     tasks = batch.read(table, format_ or "wav")
+    performed = _performed(engine, address, output, weights.threads)
     with _watching(len(tasks)) as watch:
-        results = batch.run(tasks, recipe, output, workers=workers, resume=resume, watch=watch)
+        results = batch.run(
+            tasks, recipe, output, workers=workers, resume=resume, watch=watch, performed=performed
+        )
     index = batch.write_index(output, results)
     if zip_ is not None:
         with outputs.staging() as staged:
             batch.write_zip(staged.place(zip_), output, results)
     _report(results, index, zip_, manner, as_json)
+
+
+def _performed(engine: str, address: str | None, folder: Path, processors: int) -> Performed | None:
+    """Who speaks the items; None for this machine's processes. Raises BadOption, BadRequest."""
+    if engine == "local":
+        if address is not None:
+            raise BadOption(message("not_with", option="--address", other="--engine local"))
+        return None
+    if find_spec("ray") is None:
+        raise BadRequest(message("extra", command="batch --engine ray", module="ray", extra="cluster"))
+    return partial(cluster.performed, folder=folder, address=address, processors=processors)
 
 
 def _report(results: Sequence[Result], index: Path, packed: Path | None, manner: casting.Manner, as_json: bool) -> None:
