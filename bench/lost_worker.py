@@ -2,8 +2,8 @@
 
     python bench/lost_worker.py [--items 200] [--workers 2] [--kills 1]
 
-Starts a cluster of this machine only and ends it afterwards. Prints what was found; exits with 4 unless every file is equal
-and no finished item was spoken again. Needs Linux and `pip install 'resay[cluster]'`.
+Starts a cluster of this machine only and ends it afterwards. Prints what was found; exits with 4 unless every file is
+equal and no finished item was spoken again. Needs Linux and `pip install 'resay[cluster]'`.
 """
 
 from __future__ import annotations

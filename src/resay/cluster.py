@@ -1,7 +1,8 @@
 """A batch on a Ray cluster: the same items, the same files, spoken by whichever machines there are.
 
-Ray only carries items to workers. What an item is, when it is finished and how it is written stays with `batch`, so a sound
-cannot depend on where it was made. All machines see the batch's folder, the voices and the weights under the same paths.
+Ray only carries items to workers. What an item is, when it is finished and how it is written stays with `batch`, so a
+sound cannot depend on where it was made. All machines see the batch's folder, the voices and the weights under the same
+paths.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Place:
             os.chdir(self.folder)
         except OSError as error:
             raise BadOption(
-                f"{self.folder} is not there on a machine of the cluster; put tasks, voices and outputs on a shared folder"
+                f"{self.folder} is not there on a machine of the cluster; "
+                "put tasks, voices and outputs into a folder that all machines see"
             ) from error
         for name, value in self.environment:
             if value is None:
@@ -179,4 +181,3 @@ def require_room(processors: int) -> None:
     largest = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
     if largest < processors:
         raise BadOption(f"an item takes {processors} cores, the largest machine of the cluster has {largest:g}")
-

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -27,11 +26,6 @@ Table = Annotated[Path, typer.Argument(metavar="TASKS.jsonl", help="One JSON obj
 Folder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where sounds, manifests and index go.")]
 Zip = Annotated[Path | None, typer.Option("--zip", metavar="OUT.zip", help="Pack everything as well.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that speak side by side.")]
-Where = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where the work is done.")]
-Address = Annotated[
-    str | None,
-    typer.Option("--address", metavar="HOST:PORT", help="Of the Ray cluster; without it this machine's, or a new one."),
-]
 Resume = Annotated[bool, typer.Option("--resume", help="Keep what an earlier run has finished.")]
 
 
@@ -144,8 +138,8 @@ def batch_command(
     format_: options.FileFormat = None,
     embed_manifest: options.Embed = False,
     workers: Workers = 1,
-    engine: Where = "local",
-    address: Address = None,
+    engine: options.Where = "local",
+    address: options.Address = None,
     resume: Resume = False,
     voices: options.Voices = None,
     seeds_file: options.Seeds = None,
@@ -168,9 +162,7 @@ def batch_command(
     tasks = batch.read(table, format_ or "wav")
     performed = _performed(engine, address, output, weights.threads)
     with _watching(len(tasks)) as watch:
-        results = batch.run(
-            tasks, recipe, output, workers=workers, resume=resume, watch=watch, performed=performed
-        )
+        results = batch.run(tasks, recipe, output, workers=workers, resume=resume, watch=watch, performed=performed)
     index = batch.write_index(output, results)
     if zip_ is not None:
         with outputs.staging() as staged:
@@ -180,12 +172,8 @@ def batch_command(
 
 def _performed(engine: str, address: str | None, folder: Path, processors: int) -> Performed | None:
     """Who speaks the items; None for this machine's processes. Raises BadOption, BadRequest."""
-    if engine == "local":
-        if address is not None:
-            raise BadOption(message("not_with", option="--address", other="--engine local"))
+    if not options.on_cluster("batch", engine, {"--address": address}):
         return None
-    if find_spec("ray") is None:
-        raise BadRequest(message("extra", command="batch --engine ray", module="ray", extra="cluster"))
     return partial(cluster.performed, folder=folder, address=address, processors=processors)
 
 

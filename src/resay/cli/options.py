@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from ..errors import BadOption, BadRequest
+from .messages import message
 
 Language = Literal["auto", "zh", "en"]
 
@@ -25,6 +30,11 @@ Voices = Annotated[
 Models = Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Weights, instead of the shipped ones.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=256, help="Threads of each network.")]
 Provider = Annotated[Literal["cpu", "cuda", "tensorrt"], typer.Option("--provider", help="What the networks run on.")]
+Where = Annotated[Literal["local", "ray"], typer.Option("--engine", help="This machine, or a Ray cluster.")]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="HOST:PORT", help="Of the Ray cluster; without it this machine's, or a new one."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")]
 
 Voice = Annotated[str | None, typer.Option("--voice", metavar="NAME|CLIP", help="Who speaks.")]
@@ -51,3 +61,15 @@ Speed = Annotated[float | None, typer.Option("--speed", help="0.25 to 4; 2 is tw
 SampleRate = Annotated[int, typer.Option("--sample-rate", metavar="24000|32000", help="Samples a second.")]
 FileFormat = Annotated[Literal["wav", "mp3", "opus", "flac", "pcm"] | None, typer.Option("--format")]
 Embed = Annotated[bool, typer.Option("--embed-manifest", help="Put the manifest inside the WAV or FLAC as well.")]
+
+
+def on_cluster(command: str, engine: str, only_there: Mapping[str, object]) -> bool:
+    """Whether `--engine` means a Ray cluster. Raises BadOption for what has no meaning then, BadRequest without Ray."""
+    if engine == "local":
+        for option, value in only_there.items():
+            if value is not None:
+                raise BadOption(message("not_with", option=option, other="--engine local"))
+        return False
+    if find_spec("ray") is None:
+        raise BadRequest(message("extra", command=f"{command} --engine ray", module="ray", extra="cluster"))
+    return True

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 import webbrowser
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import voices
-from ..errors import BadRequest
+from ..errors import BadOption, BadRequest
 from . import options, sources
 from .messages import message
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from ..server.service import Service
 
 Data = Annotated[
@@ -34,22 +37,64 @@ def serve(
     models: options.Models = None,
     threads: options.Threads = 2,
     provider: options.Provider = "cpu",
-    page: Annotated[bool, typer.Option("--page/--no-page", help="Show the studio at /.")] = True,
+    page: Annotated[bool | None, typer.Option("--page/--no-page", help="Show the studio at /.")] = None,
+    engine: options.Where = "local",
+    address: options.Address = None,
+    replicas: Annotated[
+        int | None, typer.Option("--replicas", min=1, max=1024, help="With --engine ray: processes that answer.")
+    ] = None,
 ) -> None:
     """Answer speech requests of OpenAI's API on a port, with the studio's page at /, until told to stop."""
+    weights = sources.Weights(models, threads, provider)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    if options.on_cluster("serve", engine, {"--address": address, "--replicas": replicas}):
+        if page:
+            # A visitor's tabs would talk to whichever replica is free, and each knows only its own visitors.
+            raise BadOption(message("not_with", option="--page", other="--engine ray"))
+        _serve_on_cluster(
+            host, port, _Recipe(host, data, voices, weights, at_once, waiting), address, replicas or 2, url
+        )
+        return
     try:
         from ..server import app, running
 
-        if page:
+        if page is not False:
             from ..studio import mounting
     except ModuleNotFoundError as error:
         raise lacking("serve", error) from error
-    service = made(host, data, voices, sources.Weights(models, threads, provider), at_once, waiting)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    service = made(host, data, voices, weights, at_once, waiting)
     made_app = app.create_app(service)
-    if page:
+    if page is not False:
         mounting.mount(made_app, service)
-    running.run(made_app, host, port, lambda: _announce(address))
+    running.run(made_app, host, port, lambda: _announce(url))
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What a replica is made of, wherever it is made."""
+
+    host: str
+    data: Path | None
+    voices: Path | None
+    weights: sources.Weights
+    at_once: int
+    waiting: int
+
+    def __call__(self) -> FastAPI:
+        from ..server import app
+
+        return app.create_app(made(self.host, self.data, self.voices, self.weights, self.at_once, self.waiting))
+
+
+def _serve_on_cluster(host: str, port: int, recipe: _Recipe, address: str | None, replicas: int, url: str) -> None:
+    try:
+        from ..server import cluster, keys, running
+    except ModuleNotFoundError as error:
+        raise lacking("serve", error) from error
+    # Told here, before a cluster is asked: a replica could only fail, and be started again and again.
+    running.require_keys(host, bool(keys.Keys((recipe.data or keys.default_folder()) / "keys.json").all()))
+    fleet = cluster.Fleet(address, replicas, recipe.at_once + recipe.waiting)
+    cluster.run(recipe, host, port, fleet, lambda: _announce(url))
 
 
 def studio(
