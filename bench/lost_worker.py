@@ -60,32 +60,28 @@ def processes_below(parent: int) -> dict[int, str]:
 @contextmanager
 def cluster(processors: int) -> Iterator[tuple[int, dict[str, str]]]:
     """A Ray cluster of this machine alone, with a token of its own: its first process, and how programs find it."""
-    with socket.socket() as free, tempfile.TemporaryDirectory(prefix="ray") as place:
+    with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-        free.close()
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as place:
         start = ["start", "--head", "--block", f"--port={port}", f"--num-cpus={processors}", f"--temp-dir={place}"]
-        start += ["--include-dashboard=false", "--disable-usage-stats", "--node-ip-address=127.0.0.1"]
-        ray = [sys.executable, "-m", "ray.scripts.scripts", *start]
+        ray = [
+            sys.executable,
+            "-m",
+            "ray.scripts.scripts",
+            *start,
+            "--include-dashboard=false",
+            "--disable-usage-stats",
+        ]
         entry = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
-        place_of = {**os.environ, **entry}
-        with subprocess.Popen(ray, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=place_of) as process:
+        environment = {**os.environ, **entry, "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(ray, stdout=subprocess.PIPE, text=True, env=environment) as process:
             try:
-                wait_for(port, process)
-                yield process.pid, {**place_of, "RAY_ADDRESS": f"127.0.0.1:{port}"}
+                if not any("runtime started" in line for line in process.stdout or ()):
+                    raise RuntimeError("the cluster did not start")
+                yield process.pid, {**environment, "RAY_ADDRESS": f"127.0.0.1:{port}"}
             finally:
                 process.send_signal(signal.SIGTERM)
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes], patience: float = 120.0) -> None:
-    """Wait until a program listens on a port. Raises RuntimeError where it ends instead, or takes too long."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end and process.poll() is None:
-        with socket.socket() as knock:
-            if not knock.connect_ex(("127.0.0.1", port)):
-                return
-        time.sleep(0.1)
-    raise RuntimeError("the cluster did not start")
 
 
 def measure(items: int, workers: int, kills: int) -> Report:

@@ -115,11 +115,20 @@ def standard_normal(random: np.random.Generator, shape: int | tuple[int, ...]) -
 class Engine:
     """The weights, loaded once. It keeps nothing between requests, so any number of threads may share one."""
 
-    def __init__(self, models: Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
+    def __init__(
+        self,
+        models: Path | None = None,
+        threads: int = 2,
+        provider: str = "cpu",
+        engine_cache: Path | None = None,
+    ) -> None:
+        """Load the networks; the arguments are those of `OnnxGraph`. Raises BrokenModel, BadOption."""
         folder = models or SHIPPED
         self.shape = _shape(folder)
-        graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider) for name in GRAPHS}
+        graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache) for name in GRAPHS}
         self.digests = {name: graph.digest for name, graph in graphs.items()}
+        self.runs_on = frozenset(graph.runs_on for graph in graphs.values())
+        """onnxruntime's names of the providers that were found."""
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
             style = [np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread")]

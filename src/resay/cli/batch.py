@@ -146,6 +146,7 @@ def batch_command(
     models: options.Models = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Of each network, in each worker.")] = None,
     provider: options.Provider = "cpu",
+    engine_cache: options.EngineCache = None,
     as_json: options.Json = False,
 ) -> None:
     """Speak every line of TASKS.jsonl; a line may override any option. Failed lines are told, the others are spoken."""
@@ -157,7 +158,7 @@ def batch_command(
     names = casting.Names(voice, consent, style, tuple(lexicon or ()))
     manner = casting.Manner(seed, language, speed, sampling, top_k, temperature, style_strength, sample_rate)
     manner.request("-")  # a wrong common option is told once, not for every line
-    weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider)
+    weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider, engine_cache)
     recipe = Speaker(output, table, names, manner, weights, voices, seeds_file, embed_manifest)
     tasks = batch.read(table, format_ or "wav")
     performed = _performed(engine, address, output, weights.threads)

@@ -35,6 +35,10 @@ Address = Annotated[
     str | None,
     typer.Option("--address", metavar="HOST:PORT", help="Of the Ray cluster; without it this machine's, or a new one."),
 ]
+EngineCache = Annotated[
+    Path | None,
+    typer.Option("--engine-cache", metavar="DIR", help="Where TensorRT keeps what it has built, for the next start."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")]
 
 Voice = Annotated[str | None, typer.Option("--voice", metavar="NAME|CLIP", help="Who speaks.")]

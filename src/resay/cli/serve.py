@@ -37,6 +37,7 @@ def serve(
     models: options.Models = None,
     threads: options.Threads = 2,
     provider: options.Provider = "cpu",
+    engine_cache: options.EngineCache = None,
     page: Annotated[bool | None, typer.Option("--page/--no-page", help="Show the studio at /.")] = None,
     engine: options.Where = "local",
     address: options.Address = None,
@@ -45,7 +46,7 @@ def serve(
     ] = None,
 ) -> None:
     """Answer speech requests of OpenAI's API on a port, with the studio's page at /, until told to stop."""
-    weights = sources.Weights(models, threads, provider)
+    weights = sources.Weights(models, threads, provider, engine_cache)
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     if options.on_cluster("serve", engine, {"--address": address, "--replicas": replicas}):
         if page:

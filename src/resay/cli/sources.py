@@ -107,13 +107,34 @@ class Weights:
     models: Path | None = None
     threads: int = 2
     provider: str = "cpu"
+    engine_cache: Path | None = None
+    """Where TensorRT keeps what it has built."""
+
+    def __post_init__(self) -> None:
+        if self.engine_cache is not None and self.provider != "tensorrt":
+            raise BadOption(message("not_with", option="--engine-cache", other=f"--provider {self.provider}"))
+
+
+def usable(provider: str) -> str:
+    """A provider, or `cpu` where this machine has it not; then that is said. Raises BadOption for an unknown one."""
+    from ..onnx_graph import missing
+
+    reason = missing(provider)
+    if reason:
+        note(message("provider_missing", provider=provider, reason=reason))
+    return "cpu" if reason else provider
 
 
 def engine(weights: Weights) -> Engine:
     """The networks, loaded. The one place where commands get them, and where tests put others."""
+    from ..onnx_graph import PROVIDERS
     from ..synthesis import Engine
 
-    loaded = Engine(weights.models, threads=weights.threads, provider=weights.provider)
+    provider = usable(weights.provider)
+    loaded = Engine(weights.models, weights.threads, provider, weights.engine_cache)
+    if PROVIDERS[provider][0] not in loaded.runs_on:
+        found = ", ".join(sorted(loaded.runs_on))
+        note(message("provider_failed", provider=provider, found=found))
     # Dictionaries load with the first word. Like the weights they belong to starting up, not to the time of a request.
     for _ in text.sentences("好 a 1"):
         pass

@@ -71,6 +71,7 @@ def speak(
     models: options.Models = None,
     threads: options.Threads = 2,
     provider: options.Provider = "cpu",
+    engine_cache: options.EngineCache = None,
     as_json: options.Json = False,
 ) -> None:
     """Speak TEXT in a voice, or in that of a clip. Prints the seed; writes a manifest beside the sound."""
@@ -89,7 +90,7 @@ def speak(
         raise BadOption(message("both_outputs"))
     casting.warn_of(request.text)
     found = casting.chosen(names, sources.library(voices), known)
-    engine = sources.engine(sources.Weights(models, threads, provider))
+    engine = sources.engine(sources.Weights(models, threads, provider, engine_cache))
     _print(_perform(engine, request, casting.cast(found, request, engine), destination), destination, as_json)
 
 
