@@ -184,7 +184,7 @@ def test_steps_of_the_image_make_a_server_that_speaks(tmp_path):
     assert content == (tmp_path / "x.wav").read_bytes()
 
 
-def answered(request: urllib.request.Request, patience: float = 120.0) -> bytes:
+def answered(request: urllib.request.Request, patience: float = 600.0) -> bytes:
     """What the server answers, when it is there."""
     end = time.monotonic() + patience
     while True:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import onnxruntime
 import pytest
 
 from resay import onnx_graph
 from resay.cli import sources
 from resay.errors import BadOption
+from resay.inference import onnxruntime
 from resay.onnx_graph import PROVIDERS, OnnxGraph
 from resay.synthesis import SHIPPED
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import platformdirs
 
 from .errors import BadOption, BrokenModel
+from .inference import onnxruntime
 
 PROVIDERS = {
     "cpu": ["CPUExecutionProvider"],

@@ -16,7 +16,7 @@ from . import options, sources
 from .messages import message
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
     from ..server.service import Service
 
@@ -81,7 +81,7 @@ class _Recipe:
     at_once: int
     waiting: int
 
-    def __call__(self) -> FastAPI:
+    def __call__(self) -> ASGIApp:
         from ..server import app
 
         return app.create_app(made(self.host, self.data, self.voices, self.weights, self.at_once, self.waiting))
