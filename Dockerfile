@@ -1,5 +1,5 @@
 # docker build -t resay .
-# docker run --rm -v resay:/data resay key add me
+# docker run --rm -v resay:/data resay key add me --data /data/server
 # docker run --rm -p 8080:8080 -v resay:/data resay
 ARG PYTHON=3.11.13-slim-bookworm
 
