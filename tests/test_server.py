@@ -585,9 +585,10 @@ def test_example_clients_speak(service, port_of, expected, tmp_path, program, na
     assert audio.read(target).digest() == expected(seed=100).digest()
 
 
-def test_the_command_serves_until_it_is_told_to_stop(library, tmp_path):
-    # With the weights themselves: the sound over the port is the sound of `resay speak`, byte for byte.
+def test_the_command_serves_32_clients_what_speak_says_until_it_is_told_to_stop(library, tmp_path):
+    # With the weights themselves: the sound over the port is the sound of `resay speak`, byte for byte in every format.
     voice = next(iter(VoiceLibrary([SHIPPED]))).name
+    formats = ("wav", "mp3", "opus", "flac", "pcm")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -595,11 +596,20 @@ def test_the_command_serves_until_it_is_told_to_stop(library, tmp_path):
     command = [sys.executable, "-m", "resay", "serve", "--no-page", "--port", str(port), "--data", str(tmp_path / "d")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=place) as server:
         assert f"http://127.0.0.1:{port}" in server.stderr.readline()
-        client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none")
-        spoken = client.audio.speech.create(**body(voice=voice, input="Say it again."))
+        client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0)
+
+        def spoken(number: int) -> tuple[str, bytes]:
+            file_format = formats[number % len(formats)]
+            wanted = body(voice=voice, input="Say it again.", response_format=file_format)
+            return file_format, client.audio.speech.create(**wanted).content
+
+        with ThreadPoolExecutor(32) as pool:
+            answers = set(pool.map(spoken, range(32)))
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0
-    target = tmp_path / "spoken.wav"
-    speak = [sys.executable, "-m", "resay", "speak", "Say it again.", "--voice", voice, "-o", str(target)]
-    subprocess.run(speak, check=True, env=place, capture_output=True)
-    assert target.read_bytes() == spoken.content
+    assert len(answers) == len(formats)
+    for file_format, content in answers:
+        target = tmp_path / f"spoken.{file_format}"
+        speak = [sys.executable, "-m", "resay", "speak", "Say it again.", "--voice", voice, "--format", file_format]
+        subprocess.run([*speak, "-o", str(target)], check=True, env=place, capture_output=True)
+        assert target.read_bytes() == content, file_format
