@@ -61,24 +61,9 @@ def service(library, fake_engine, tmp_path) -> Service:
 
 
 @pytest.fixture
-def port_of():
+def port_of(served):
     """Serves services on free ports until the test ends."""
-    running = []
-
-    def start(service: Service) -> int:
-        server = uvicorn.Server(uvicorn.Config(app.create_app(service), port=0, log_level="error", lifespan="on"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        running.append((server, thread))
-        while not server.started:
-            time.sleep(0.01)
-        return server.servers[0].sockets[0].getsockname()[1]
-
-    yield start
-    for server, thread in running:
-        server.should_exit = True
-        thread.join(10)
-        assert not thread.is_alive()
+    return lambda service: served(app.create_app(service))
 
 
 @pytest.fixture
