@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check studio reproducibility train-setup clean
+.PHONY: setup demo test lint check studio reproducibility pins train-setup clean
 
 setup: $(VENV)/.resay
 
@@ -33,6 +33,10 @@ studio: $(VENV)/.resay-studio
 
 # TORCH=torch==2.13.0 or another exact version where the newest wheel is not the one wanted
 train-setup: $(VENV)/.resay-train
+
+# The exact versions that images are made of.
+pins: $(VENV)/.resay-dev
+	$(BIN)/python deploy/pins.py studio > deploy/constraints.new && mv deploy/constraints.new deploy/constraints.txt
 
 clean:
 	rm -rf $(VENV) build dist outputs .pytest_cache .ruff_cache .mypy_cache

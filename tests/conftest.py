@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -132,3 +134,26 @@ def syllables(seconds: float) -> Audio:
     phase = 2 * np.pi * np.cumsum(pitch) / FORMAT.sample_rate
     buzz = sum(np.sin(phase * harmonic) / harmonic for harmonic in range(1, 20))
     return Audio((0.15 * buzz * np.clip(np.sin(2 * np.pi * 2 * at), 0, 1) ** 2).astype(np.float32))
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[..., int]]:
+    """Serves applications on free ports until the test ends."""
+    import uvicorn
+
+    running = []
+
+    def start(app) -> int:
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        running.append((server, thread))
+        while not server.started:
+            time.sleep(0.01)
+        return server.servers[0].sockets[0].getsockname()[1]
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive()

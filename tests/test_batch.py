@@ -158,7 +158,7 @@ def test_everything_is_packed(run, work, table):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--engine", "ray"], "not available"),
+        (["--address", "127.0.0.1:6379"], "no meaning with --engine local"),
         (["--seed", "random", "--resume"], "has no meaning"),
         (["--speed", "9"], "speed"),
         (["--seed", "x"], "--seed must be"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -17,9 +18,9 @@ SOURCE = ROOT / "src" / "resay"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
-    "errors ogg audio pitch consent text identity onnx_graph aligner adapter semantic reference prosody acoustic "
-    "vocoder voices synthesis embedding manifest outputs subtitles takes measure pictures compare replay archive seeds "
-    "audition batch jobs server studio train evaluate cli"
+    "errors inference ogg audio pitch consent text identity onnx_graph aligner adapter semantic reference prosody "
+    "acoustic vocoder voices synthesis embedding manifest outputs subtitles takes measure pictures compare replay archive seeds "
+    "audition batch cluster jobs server studio train evaluate cli"
 ).split()
 """Every module of the package in its one order: each imports only what stands before it."""
 LOADED_BY_NAME = {"cli": {"train", "evaluate"}}
@@ -61,8 +62,32 @@ def test_only_training_imports_torch(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
-    if module_of(path) not in ("train", "evaluate", "server", "studio"):
+    if module_of(path) not in ("train", "evaluate", "server", "studio", "cluster"):
         assert not {name.split(".")[0] for name in names} & HEAVY
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_onnxruntime_comes_from_one_place(path):
+    """Imported any other way it reports what is run here to its makers."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
+    assert module_of(path) == "inference" or not {name.split(".")[0] for name in names} & {"onnxruntime", "swift_f0"}
+
+
+def test_running_networks_leaves_nothing_in_the_home_folder(tmp_path):
+    """onnxruntime, left to itself, keeps an identifier of the user there and a list of what it is going to report."""
+    probe = (
+        "import os; before = dict(os.environ)\n"
+        "from resay.onnx_graph import OnnxGraph\nfrom resay.synthesis import SHIPPED\n"
+        "OnnxGraph(SHIPPED / 'vocoder.onnx')\nassert dict(os.environ) == before\n"
+    )
+    places = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
+    # Where tests run by themselves it keeps quiet anyway.
+    quiet = {"CI", "GITHUB_ACTIONS", "TF_BUILD", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS"}
+    environment = {name: value for name, value in os.environ.items() if name not in quiet} | places
+    subprocess.run([sys.executable, "-c", probe], check=True, env=environment)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_runtime_loads_no_torch():

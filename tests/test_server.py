@@ -61,24 +61,9 @@ def service(library, fake_engine, tmp_path) -> Service:
 
 
 @pytest.fixture
-def port_of():
+def port_of(served):
     """Serves services on free ports until the test ends."""
-    running = []
-
-    def start(service: Service) -> int:
-        server = uvicorn.Server(uvicorn.Config(app.create_app(service), port=0, log_level="error", lifespan="on"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        running.append((server, thread))
-        while not server.started:
-            time.sleep(0.01)
-        return server.servers[0].sockets[0].getsockname()[1]
-
-    yield start
-    for server, thread in running:
-        server.should_exit = True
-        thread.join(10)
-        assert not thread.is_alive()
+    return lambda service: served(app.create_app(service))
 
 
 @pytest.fixture
@@ -597,9 +582,10 @@ def test_example_clients_speak(service, port_of, expected, tmp_path, program, na
     assert audio.read(target).digest() == expected(seed=100).digest()
 
 
-def test_the_command_serves_until_it_is_told_to_stop(library, tmp_path):
-    # With the weights themselves: the sound over the port is the sound of `resay speak`, byte for byte.
+def test_the_command_serves_32_clients_what_speak_says_until_it_is_told_to_stop(library, tmp_path):
+    # With the weights themselves: the sound over the port is the sound of `resay speak`, byte for byte in every format.
     voice = next(iter(VoiceLibrary([SHIPPED]))).name
+    formats = ("wav", "mp3", "opus", "flac", "pcm")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -607,11 +593,20 @@ def test_the_command_serves_until_it_is_told_to_stop(library, tmp_path):
     command = [sys.executable, "-m", "resay", "serve", "--no-page", "--port", str(port), "--data", str(tmp_path / "d")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=place) as server:
         assert f"http://127.0.0.1:{port}" in server.stderr.readline()
-        client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none")
-        spoken = client.audio.speech.create(**body(voice=voice, input="Say it again."))
+        client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0)
+
+        def spoken(number: int) -> tuple[str, bytes]:
+            file_format = formats[number % len(formats)]
+            wanted = body(voice=voice, input="Say it again.", response_format=file_format)
+            return file_format, client.audio.speech.create(**wanted).content
+
+        with ThreadPoolExecutor(32) as pool:
+            answers = set(pool.map(spoken, range(32)))
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0
-    target = tmp_path / "spoken.wav"
-    speak = [sys.executable, "-m", "resay", "speak", "Say it again.", "--voice", voice, "-o", str(target)]
-    subprocess.run(speak, check=True, env=place, capture_output=True)
-    assert target.read_bytes() == spoken.content
+    assert len(answers) == len(formats)
+    for file_format, content in answers:
+        target = tmp_path / f"spoken.{file_format}"
+        speak = [sys.executable, "-m", "resay", "speak", "Say it again.", "--voice", voice, "--format", file_format]
+        subprocess.run([*speak, "-o", str(target)], check=True, env=place, capture_output=True)
+        assert target.read_bytes() == content, file_format

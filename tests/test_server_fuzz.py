@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 import string
+from collections import Counter
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,3 +140,45 @@ def test_2000_requests_from_the_document_never_fail_on_our_side(library, fake_en
         "data", "own", "shipped", "clips", "seeds.jsonl"
     )]  # fmt: skip
     assert strange == []
+
+
+@pytest.mark.parametrize("count", [120, pytest.param(2000, marks=pytest.mark.slow)])
+def test_schemathesis_finds_no_fault(library, fake_engine, served, tmp_path, monkeypatch, count):
+    """Another reader of the same document, with requests of its own."""
+    schemathesis = pytest.importorskip("schemathesis")
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parent.parent / "bench")
+    fuzz_server = importlib.import_module("fuzz_server")
+    monkeypatch.setattr(fuzz_server, "VOICE", "Ada")
+    monkeypatch.setenv("RESAY_SEEDS", str(tmp_path / "seeds.jsonl"))
+    limits = Limits(characters=300, clip_seconds=20)
+    service = Service(fake_engine, tmp_path / "data", library.folders[-1], limits, clock=lambda: date(2026, 3, 8))
+    made = app.create_app(service)
+    address = f"http://127.0.0.1:{served(made)}"
+    schema = schemathesis.openapi.from_url(f"{address}/openapi.json")
+    report = fuzz_server.requests(schema, count, 0, lambda case: case.call(base_url=address, timeout=60))
+    assert report.faults == []
+    statuses = sum(report.statuses.values(), Counter())
+    assert statuses.total() == count
+    assert len(report.statuses) == sum(len(operations) for operations in made.openapi()["paths"].values())
+    assert statuses[200] > count // 10
+
+
+def test_a_fault_is_seen(fuzz_report):
+    assert fuzz_report(500, "{}") == ["r: 500"]
+    assert fuzz_report(422, '{"detail": []}') == ["r: 422 without an error that says why"]
+    assert fuzz_report(422, '{"error": {"message": "why"}}') == []
+
+
+@pytest.fixture
+def fuzz_report(monkeypatch):
+    pytest.importorskip("schemathesis")
+    httpx = pytest.importorskip("httpx")
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parent.parent / "bench")
+    fuzz_server = importlib.import_module("fuzz_server")
+
+    def faults(status: int, content: str) -> list[str]:
+        report = fuzz_server.Report()
+        report.note("r", httpx.Response(status, text=content))
+        return report.faults
+
+    return faults

@@ -39,7 +39,6 @@ OVERRIDES = (
 )
 """What a line may set for itself."""
 LONGEST_NAME = 200  # characters of an output's path
-ENGINES = ("local", "ray")
 _FIXED = (1980, 1, 1, 0, 0, 0)  # of every ZIP entry: equal contents give equal archives
 
 
@@ -133,6 +132,10 @@ class Booth:
         return made.manifest
 
 
+Performed = Callable[[Sequence[Task], Recipe, int, bool], Iterator[Result]]
+"""Speaks tasks with a recipe on so many workers, perhaps keeping what is finished; gives results as they come."""
+
+
 def read(path: Path, file_format: str = "wav") -> list[Task]:
     """The tasks of a JSONL table, in either form. A line that is wrong becomes a task that tells so. Raises BadFile."""
     try:
@@ -219,13 +222,30 @@ def _performer(recipe: Recipe) -> Performer:
 
 
 def run(
-    tasks: Sequence[Task], recipe: Recipe, folder: Path, *, workers: int = 1, resume: bool = False, watch: Watch
+    tasks: Sequence[Task],
+    recipe: Recipe,
+    folder: Path,
+    *,
+    workers: int = 1,
+    resume: bool = False,
+    watch: Watch,
+    performed: Performed | None = None,
 ) -> list[Result]:
-    """Speak all tasks; a failure of one is told and does not stop the others. Results come in the table's order."""
+    """Speak all tasks; a failure of one is told and does not stop the others. Results come in the table's order.
+
+    Args:
+        tasks: what is to be spoken.
+        recipe: how every process makes its performer.
+        folder: where the sounds go.
+        workers: items that are spoken side by side.
+        resume: whether items that an earlier run has finished are kept.
+        watch: told of each result as it comes.
+        performed: who speaks them: this machine's processes unless something else is given.
+    """
     if resume:
         sweep(folder, tasks)
     results = []
-    for result in _performed(tasks, recipe, workers, resume):
+    for result in (performed or _performed)(tasks, recipe, workers, resume):
         watch(result)
         results.append(result)
     return sorted(results, key=lambda result: result.line)
@@ -240,7 +260,7 @@ def _performed(tasks: Sequence[Task], recipe: Recipe, workers: int, resume: bool
     # Forking a process that has threads of onnxruntime in it would copy their locks: spawn starts afresh.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_end_with, initargs=(os.getpid(),)) as pool:
-        futures: dict[Future[Result], Task] = {pool.submit(_perform_here, task, recipe, resume): task for task in tasks}
+        futures: dict[Future[Result], Task] = {pool.submit(perform_here, task, recipe, resume): task for task in tasks}
         for future in as_completed(futures):
             try:
                 yield future.result()
@@ -261,7 +281,7 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _perform_here(task: Task, recipe: Recipe, resume: bool) -> Result:
+def perform_here(task: Task, recipe: Recipe, resume: bool) -> Result:
     """One item in a worker process."""
     try:
         return perform(task, _performer(recipe), resume)

@@ -7,26 +7,59 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+import platformdirs
 
 from .errors import BadOption, BrokenModel
+from .inference import onnxruntime
 
 PROVIDERS = {
     "cpu": ["CPUExecutionProvider"],
     "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
     "tensorrt": ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
 }
+"""What networks may run on, by the name that people use: onnxruntime takes the next for what one cannot do."""
+
+
+def missing(provider: str) -> str:
+    """Why networks cannot run on a provider here; empty where they can. Raises BadOption for an unknown one."""
+    if provider not in PROVIDERS:
+        raise BadOption(f"unknown provider {provider!r}; choose one of {', '.join(PROVIDERS)}")
+    wanted = PROVIDERS[provider][0]
+    if wanted in onnxruntime.get_available_providers():
+        return ""
+    return f"this onnxruntime has no {wanted}; install onnxruntime-gpu in place of onnxruntime"
+
+
+def default_engine_cache() -> Path:
+    """Where TensorRT's engines are kept: building one takes minutes, and fits this graphics card only."""
+    return platformdirs.user_cache_path("resay", appauthor=False) / "tensorrt"
+
+
+def _settings(provider: str, engine_cache: Path | None) -> list[dict[str, str]]:
+    """Options of each of a provider's fallbacks."""
+    cache = str(engine_cache or default_engine_cache())
+    kept = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": cache, "trt_timing_cache_enable": "1"}
+    return [kept if name.startswith("Tensorrt") else {} for name in PROVIDERS[provider]]
 
 
 class OnnxGraph:
     """An ONNX file with its digest. `run` takes and returns arrays by name."""
 
-    def __init__(self, path: Path, threads: int = 2, provider: str = "cpu") -> None:
-        if provider not in PROVIDERS:
-            raise BadOption(f"unknown provider {provider!r}; choose one of {', '.join(PROVIDERS)}")
-        wanted = PROVIDERS[provider]
-        if wanted[0] not in onnxruntime.get_available_providers():
-            raise BadOption(f"this onnxruntime has no {wanted[0]}; install onnxruntime-gpu or use --provider cpu")
+    def __init__(self, path: Path, threads: int = 2, provider: str = "cpu", engine_cache: Path | None = None) -> None:
+        """Load it.
+
+        Args:
+            path: the file.
+            threads: of one run.
+            provider: what it runs on, one of PROVIDERS.
+            engine_cache: where TensorRT keeps what it has built.
+
+        Raises:
+            BadOption: this onnxruntime cannot run on the provider.
+            BrokenModel: the file is missing or damaged.
+        """
+        if reason := missing(provider):
+            raise BadOption(f"{reason}, or use --provider cpu")
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -38,9 +71,13 @@ class OnnxGraph:
         # Busy-waiting threads would take the processor from other requests between two short graphs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=wanted)
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=PROVIDERS[provider], provider_options=_settings(provider, engine_cache)
+            )
         except Exception as error:  # onnxruntime raises a family of its own, unrelated classes
             raise BrokenModel(f"{path}: damaged weights; reinstall resay or export the model again") from error
+        self.runs_on: str = self._session.get_providers()[0]
+        """onnxruntime's name of the provider; not the one asked for where its libraries could not be loaded."""
         self.digest = "sha256:" + hashlib.sha256(content).hexdigest()
         self.inputs = [entry.name for entry in self._session.get_inputs()]
         self.shapes = {entry.name: tuple(entry.shape) for entry in self._session.get_inputs()}

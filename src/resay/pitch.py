@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from swift_f0 import SwiftF0
 
 from .audio import FORMAT, Audio
+from .inference import SwiftF0
 
 LOWEST, HIGHEST = 55.0, 600.0  # Hz; speech outside is rarer than octave errors are
 PITCH_CENTRE = 150.0

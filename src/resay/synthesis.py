@@ -145,16 +145,24 @@ class Engine:
     """
 
     def __init__(
-        self, models: Path | None = None, threads: int = 2, provider: str = "cpu", read: Reader = text.sentences
+        self,
+        models: Path | None = None,
+        threads: int = 2,
+        provider: str = "cpu",
+        engine_cache: Path | None = None,
+        read: Reader = text.sentences,
     ) -> None:
+        """Load the networks; the other arguments are those of `OnnxGraph`. Raises BrokenModel, BadOption."""
         self._read = read
         folder = models or SHIPPED
         self.shape = _shape(folder)
-        graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider) for name in GRAPHS}
+        graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache) for name in GRAPHS}
         self.digests = digests_of({name: graph.digest for name, graph in graphs.items()}, self.shape)
         for name in strangers(self.digests, self.shape):
             hint = "reinstall resay or export the model again"
             raise BrokenModel(f"{folder / file_of(name)}: is not what model.json was written for; {hint}")
+        self.runs_on = frozenset(graph.runs_on for graph in graphs.values())
+        """onnxruntime's names of the providers that were found."""
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
             style = [np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread")]

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from .. import audio, batch, outputs
-from ..batch import Result, Task
+from .. import audio, batch, cluster, outputs
+from ..batch import Performed, Result, Task
 from ..errors import BadOption, BadRequest, ConsentMissing
 from ..seeds import Role
 from ..synthesis import Engine, Request
@@ -25,7 +26,6 @@ Table = Annotated[Path, typer.Argument(metavar="TASKS.jsonl", help="One JSON obj
 Folder = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where sounds, manifests and index go.")]
 Zip = Annotated[Path | None, typer.Option("--zip", metavar="OUT.zip", help="Pack everything as well.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that speak side by side.")]
-Where = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where the work is done.")]
 UseCache = Annotated[bool, typer.Option("--use-cache", help="Keep how texts are read: saves time, changes nothing.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Keep what an earlier run has finished.")]
 
@@ -122,18 +122,18 @@ def batch_command(
     format_: options.FileFormat = None,
     embed_manifest: options.Embed = False,
     workers: Workers = 1,
-    engine: Where = "local",
+    engine: options.Where = "local",
+    address: options.Address = None,
     resume: Resume = False,
     use_cache: UseCache = False,
     shelves: sources.Shelves = sources.Shelves(),
     models: options.Models = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Of each network, in each worker.")] = None,
     provider: options.Provider = "cpu",
+    engine_cache: options.EngineCache = None,
     as_json: options.Json = False,
 ) -> None:
     """Speak every line of TASKS.jsonl; a line may override any option. Failed lines are told, the others are spoken."""
-    if engine == "ray":
-        raise BadOption(message("unready", option="--engine ray"))
     if manner.seed == "random":
         # One seed for the whole batch, drawn here: every process would draw its own.
         if resume:
@@ -143,16 +143,24 @@ def batch_command(
     playing = casting.role(who.role, shelves.seeds_file)
     shared = manner.request("-", playing, sample_rate)
     casting.warn_of_bandwidth(shared)
-    weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider, use_cache)
+    weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider, engine_cache, use_cache)
     recipe = Speaker(output, table, who.names(), manner, weights, shelves, who.role, sample_rate, embed_manifest)
     tasks = batch.read(table, format_ or "wav")
+    performed = _performed(engine, address, output, weights.threads)
     with _watching(len(tasks)) as watch:
-        results = batch.run(tasks, recipe, output, workers=workers, resume=resume, watch=watch)
+        results = batch.run(tasks, recipe, output, workers=workers, resume=resume, watch=watch, performed=performed)
     index = batch.write_index(output, results)
     if zip_ is not None:
         with outputs.staging() as staged:
             batch.write_zip(staged.place(zip_), output, results)
     _report(results, index, zip_, shared.seed, as_json)
+
+
+def _performed(engine: str, address: str | None, folder: Path, processors: int) -> Performed | None:
+    """Who speaks the items; None for this machine's processes. Raises BadOption, BadRequest."""
+    if not options.on_cluster("batch", engine, {"--address": address}):
+        return None
+    return partial(cluster.performed, folder=folder, address=address, processors=processors)
 
 
 def _report(results: Sequence[Result], index: Path, packed: Path | None, seed: int, as_json: bool) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from .. import manifest
-from ..errors import BrokenModel, ResayError
+from ..errors import BadOption, BrokenModel, ResayError
+from ..onnx_graph import PROVIDERS, default_engine_cache, missing
 from ..synthesis import Engine, Request
 from ..voices import Voice, VoiceLibrary
 from . import options, sources
@@ -35,6 +36,7 @@ def doctor(
     """Look at versions, weights and voices, and speak one sentence twice. Exit code 2 where something is wrong."""
     library = sources.library(voices)
     findings = [Finding("versions", True, ", ".join(f"{name} {is_}" for name, is_ in manifest.runtime().items()))]
+    findings.append(_examined("providers", lambda: _told(weights.provider)))
     findings.append(_examined("voices", lambda: _voices(library)))
     findings.append(_examined("speech", lambda: _speech(library, weights)))
     if as_json:
@@ -45,6 +47,24 @@ def doctor(
     ill = [f"{finding.name}: {finding.detail}" for finding in findings if not finding.well]
     if ill:
         raise BrokenModel(message("unwell", problems="; ".join(ill)))
+
+
+def providers(as_json: options.Json = False) -> None:
+    """List what the networks can run on here, and why not on the others."""
+    found = {name: missing(name) for name in PROVIDERS}
+    if as_json:
+        listed = [{"provider": name, "usable": not reason, "reason": reason} for name, reason in found.items()]
+        print(json.dumps({"providers": listed, "engine_cache": str(default_engine_cache())}))
+        return
+    for name, reason in found.items():
+        print(f"{name:10}{reason or message('usable')}")
+
+
+def _told(wanted: str) -> str:
+    """Which of the providers are usable. Raises BadOption where the wanted one is not: asked for, it is examined."""
+    if reason := missing(wanted):
+        raise BadOption(reason)
+    return ", ".join(name for name in PROVIDERS if not missing(name))
 
 
 def _examined(name: str, look: Callable[[], str]) -> Finding:

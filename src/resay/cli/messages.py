@@ -16,6 +16,14 @@ MESSAGES = {
     ),
     "interrupted": ("interrupted; nothing was written", "已中断，未写入任何文件"),
     "usage": ("{problem} See `{command} --help`.", "{problem} 请看 `{command} --help`。"),
+    "provider_missing": (
+        "--provider {provider}: {reason}; the processor is used instead",
+        "--provider {provider}：{reason}；改用 CPU",
+    ),
+    "provider_failed": (
+        "--provider {provider}: its libraries could not be loaded; {found} is used instead",
+        "--provider {provider}：无法加载其运行库；改用 {found}",
+    ),
     "extra": (
         "`resay {command}` needs {module}; install it with: pip install 'resay[{extra}]'",
         "`resay {command}` 需要 {module}；请安装：pip install 'resay[{extra}]'",
@@ -184,6 +192,7 @@ MESSAGES = {
         "{folder}：将删除 {count} 个语音（{size:.1f} MB），保留 {kept} 个，其中 {named} 个被引用",
     ),
     "unwell": ("resay is not well: {problems}", "resay 有问题：{problems}"),
+    "usable": ("can be used", "可用"),
     "well": ("all is well", "一切正常"),
 }
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import wraps
+from importlib.util import find_spec
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
+
+from ..errors import BadOption, BadRequest
+from .messages import message
 
 Language = Literal["auto", "zh", "en"]
 
@@ -29,6 +33,15 @@ Voices = Annotated[
 Models = Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Weights, instead of the shipped ones.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=256, help="Threads of each network.")]
 Provider = Annotated[Literal["cpu", "cuda", "tensorrt"], typer.Option("--provider", help="What the networks run on.")]
+Where = Annotated[Literal["local", "ray"], typer.Option("--engine", help="This machine, or a Ray cluster.")]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="HOST:PORT", help="Of the Ray cluster; without it this machine's, or a new one."),
+]
+EngineCache = Annotated[
+    Path | None,
+    typer.Option("--engine-cache", metavar="DIR", help="Where TensorRT keeps what it has built, for the next start."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")]
 
 Voice = Annotated[str | None, typer.Option("--voice", metavar="NAME|CLIP", help="Who speaks.")]
@@ -104,3 +117,15 @@ Data = Annotated[
 Database = Annotated[
     str | None, typer.Option("--database", metavar="URL", help="Where jobs are kept, instead of $RESAY_DATABASE.")
 ]
+
+
+def on_cluster(command: str, engine: str, only_there: Mapping[str, object]) -> bool:
+    """Whether `--engine` means a Ray cluster. Raises BadOption for what has no meaning then, BadRequest without Ray."""
+    if engine == "local":
+        for option, value in only_there.items():
+            if value is not None:
+                raise BadOption(message("not_with", option=option, other="--engine local"))
+        return False
+    if find_spec("ray") is None:
+        raise BadRequest(message("extra", command=f"{command} --engine ray", module="ray", extra="cluster"))
+    return True

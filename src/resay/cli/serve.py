@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import webbrowser
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ from . import options, sources
 from .messages import message
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from ..server.service import Service
 
 
@@ -41,33 +44,94 @@ def serve(
         typer.Option("--threads", min=1, max=256, help="Of each network.", show_default="2; 1 with --workers"),
     ] = None,
     provider: options.Provider = "cpu",
+    engine_cache: options.EngineCache = None,
     wyoming: Annotated[
         int | None, typer.Option("--wyoming", metavar="PORT", min=1, max=65535, help="Answer Home Assistant here, too.")
     ] = None,
     wyoming_key: Annotated[
         str | None, typer.Option(metavar="NAME", help="As which key's holder everybody speaks at that port.")
     ] = None,
-    page: Annotated[bool, typer.Option("--page/--no-page", help="Show the studio at /.")] = True,
+    page: Annotated[bool | None, typer.Option("--page/--no-page", help="Show the studio at /.")] = None,
+    engine: options.Where = "local",
+    address: options.Address = None,
+    replicas: Annotated[
+        int | None, typer.Option("--replicas", min=1, max=1024, help="With --engine ray: processes that answer.")
+    ] = None,
 ) -> None:
     """Answer speech requests of OpenAI's API on a port, with the studio's page at /, until told to stop."""
+    _refuse_contradictions(workers, threads, provider, wyoming, wyoming_key)
+    weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider, engine_cache)
+    recipe = _Recipe(host, data, voices, weights, at_once or 2 * workers, waiting, database, workers)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    if options.on_cluster("serve", engine, {"--address": address, "--replicas": replicas}):
+        # A visitor's tabs would talk to whichever replica is free, and each knows only its own visitors.
+        for option, given in (("--page", page), ("--wyoming", wyoming), ("--workers", workers > 1)):
+            if given:
+                raise BadOption(message("not_with", option=option, other="--engine ray"))
+        _serve_on_cluster(host, port, recipe, address, replicas or 2, url)
+        return
     with sources.extra("serve"):
         from ..server import app, running
 
-        if page:
+        if page is not False:
             from ..studio import mounting
+    service = recipe.service()
+    made_app = app.create_app(service, None if wyoming is None else _wyoming(service, host, wyoming, wyoming_key))
+    if page is not False:
+        mounting.mount(made_app, service)
+    running.run(made_app, host, port, lambda: _announce(url))
+
+
+def _refuse_contradictions(
+    workers: int, threads: int | None, provider: str, wyoming: int | None, wyoming_key: str | None
+) -> None:
+    """Raises BadOption."""
     if wyoming_key is not None and wyoming is None:
         raise BadOption(message("not_with", option="--wyoming-key", other="no --wyoming"))
     if workers > 1 and (threads or 1) > 1:
         raise BadOption(message("not_with", option="--threads", other=f"--workers {workers}"))
     if workers > 1 and provider != "cpu":
         raise BadOption(message("not_with", option=f"--provider {provider}", other=f"--workers {workers}"))
-    weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider)
-    service = made(host, data, voices, weights, at_once or 2 * workers, waiting, database, workers)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    made_app = app.create_app(service, None if wyoming is None else _wyoming(service, host, wyoming, wyoming_key))
-    if page:
-        mounting.mount(made_app, service)
-    running.run(made_app, host, port, lambda: _announce(address))
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What a replica is made of, wherever it is made."""
+
+    host: str
+    data: Path | None
+    voices: Path | None
+    weights: sources.Weights
+    at_once: int
+    waiting: int
+    database: str | None = None
+    workers: int = 1
+
+    def service(self) -> Service:
+        return made(
+            self.host,
+            self.data,
+            self.voices,
+            self.weights,
+            self.at_once,
+            self.waiting,
+            self.database,
+            self.workers,
+        )
+
+    def __call__(self) -> ASGIApp:
+        from ..server import app
+
+        return app.create_app(self.service())
+
+
+def _serve_on_cluster(host: str, port: int, recipe: _Recipe, address: str | None, replicas: int, url: str) -> None:
+    with sources.extra("serve"):
+        from ..server import cluster, keys, running
+    # Told here, before a cluster is asked: a replica could only fail, and be started again and again.
+    running.require_keys(host, bool(keys.Keys((recipe.data or keys.default_folder()) / "keys.json").all()))
+    fleet = cluster.Fleet(address, replicas, recipe.at_once + recipe.waiting)
+    cluster.run(recipe, host, port, fleet, lambda: _announce(url))
 
 
 def studio(

@@ -122,18 +122,39 @@ class Weights:
     models: options.Models = None
     threads: options.Threads = 2
     provider: options.Provider = "cpu"
+    engine_cache: options.EngineCache = None
     use_cache: bool = False
     """Whether texts that were read are kept, for the next time."""
+
+    def __post_init__(self) -> None:
+        if self.engine_cache is not None and self.provider != "tensorrt":
+            raise BadOption(message("not_with", option="--engine-cache", other=f"--provider {self.provider}"))
+
+
+def usable(provider: str) -> str:
+    """A provider, or `cpu` where this machine has it not; then that is said. Raises BadOption for an unknown one."""
+    from ..onnx_graph import missing
+
+    reason = missing(provider)
+    if reason:
+        note(message("provider_missing", provider=provider, reason=reason))
+    return "cpu" if reason else provider
 
 
 def engine(weights: Weights) -> Engine:
     """The networks, loaded. The one place where commands get them, and where tests put others."""
+    from ..onnx_graph import PROVIDERS
     from ..synthesis import Engine
 
+    provider = usable(weights.provider)
+    # Dictionaries load for the first text that was never read before, if there is any.
+    read = {"read": Analyses().sentences} if weights.use_cache else {}
+    loaded = Engine(weights.models, weights.threads, provider, weights.engine_cache, **read)
+    if PROVIDERS[provider][0] not in loaded.runs_on:
+        found = ", ".join(sorted(loaded.runs_on))
+        note(message("provider_failed", provider=provider, found=found))
     if weights.use_cache:
-        # Dictionaries load for the first text that was never read before, if there is any.
-        return Engine(weights.models, weights.threads, weights.provider, Analyses().sentences)
-    loaded = Engine(weights.models, weights.threads, weights.provider)
+        return loaded
     # Dictionaries load with the first word. Like the weights they belong to starting up, not to the time of a request.
     for _ in text.sentences("好 a 1"):
         pass

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,7 +28,7 @@ MARK = "<!-- "
 HEAD = """# Benchmarks
 
 Made by `resay bench --write docs/benchmarks.md` on {day}; do not edit. Medians; thread counts take turns sentence by
-sentence in one run. {processor}, {cores} cores, {system}, Python {python}, {packages}.
+sentence in one run. {processor}, {cores} cores, {system}, Python {python}, {packages}; networks run on {provider}.
 Load before the run: {load} (processes that wanted the processor; figures taken beside other work are too slow).
 """
 
@@ -43,6 +43,8 @@ class Benchmark:
     cold: dict[str, Cold]
     """By what was spoken."""
     weights_bytes: int | None
+    provider: str = "cpu"
+    """What the networks ran on."""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "day": self.day.isoformat()}
@@ -58,7 +60,7 @@ class Benchmark:
         ]
         stages = [(str(one.threads), *(f"{one.stages[stage]:.4f}" for stage in speed.STAGES)) for one in self.warm]
         parts = [
-            HEAD.format(day=self.day.isoformat(), **machine),
+            HEAD.format(day=self.day.isoformat(), provider=self.provider, **machine),
             "## Warm engine\n\n" + table(header, rows),
             "## Seconds of work a second of sound, by stage\n\n" + table(("threads", *speed.STAGES), stages),
         ]
@@ -95,13 +97,13 @@ def short_sentence(voices: Mapping[str, Voice]) -> tuple[str, str]:
     return voice.name, SHORT[language]
 
 
-def _cold(voices: Mapping[str, Voice], models: Path | None) -> dict[str, Cold]:
+def _cold(voices: Mapping[str, Voice], models: Path | None, provider: str) -> dict[str, Cold]:
     """A short sentence and ten sentences in every language."""
     found = {}
     for language, voice in voices.items():
         texts = {"short sentence": SHORT[language], "ten sentences": " ".join(unseen(language, 10))}
         for name, text in texts.items():
-            found[f"{language}, {name}"] = speed.cold(voice.name, text, models)
+            found[f"{language}, {name}"] = speed.cold(voice.name, text, models, provider=provider)
     return found
 
 
@@ -118,19 +120,23 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, max=12, help="Five other sentences each.")] = 3,
     cold: Annotated[bool, typer.Option("--cold/--no-cold", help="Time whole commands too.")] = True,
     models: Annotated[Path | None, typer.Option(metavar="DIR", help="Weights, instead of the shipped ones.")] = None,
+    provider: Annotated[
+        Literal["cpu", "cuda", "tensorrt"], typer.Option(help="What the networks run on; `resay providers` lists them.")
+    ] = "cpu",
     write: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, e.g. docs/benchmarks.md.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")] = False,
 ) -> None:
     """Measure speed and memory of this machine."""
     machine = about.machine()
     voices = voice_of_each_language(VoiceLibrary(), voice)
-    engines = {count: Engine(models, threads=count) for count in threads or (1, 2)}
+    engines = {count: Engine(models, count, provider) for count in threads or (1, 2)}
     result = Benchmark(
         day=date.today(),
         machine=machine,
         warm=speed.warm(engines, voices, rounds),
-        cold=_cold(voices, models) if cold else {},
+        cold=_cold(voices, models, provider) if cold else {},
         weights_bytes=about.weights(models or SHIPPED).get("bytes"),
+        provider=provider,
     )
     if write:
         audio.write_bytes(write, (result.markdown() + _others(write)).encode())

@@ -131,13 +131,16 @@ def _run(command: Sequence[str]) -> tuple[float, int | None]:
     return found["seconds"], found["peak_bytes"]
 
 
-def cold(voice: str, text: str, models: Path | None = None, threads: int = 2, rounds: int = 5) -> Cold:
+def cold(
+    voice: str, text: str, models: Path | None = None, threads: int = 2, rounds: int = 5, provider: str = "cpu"
+) -> Cold:
     """Time `resay speak` with this interpreter, a process a round. The first round, which reads the disk, is left out.
 
     Raises ResayError where the command fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "resay", "speak", text, "--voice", voice, "--threads", str(threads)]
+        command += ["--provider", provider]
         output = Path(folder) / "cold.wav"
         command += ["-o", str(output), *(["--models", str(models)] if models else [])]
         _run(command)
