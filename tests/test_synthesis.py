@@ -128,11 +128,11 @@ class Mute(Engine):
     def __init__(self) -> None:
         """Load no weights."""
 
-    def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int) -> Plan:
+    def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: None) -> Plan:
         count = len(sentence.phonemes)
         return Plan(np.ones(count, np.int64), np.zeros((count, 3), np.float32), np.zeros(count, np.float32))
 
-    def _render(self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int) -> Audio:
+    def _render(self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int, meaning: None) -> Audio:
         return Audio(np.zeros(FORMAT.hop * len(plan.durations), np.float32))
 
 

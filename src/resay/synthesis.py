@@ -118,6 +118,9 @@ def standard_normal(random: np.random.Generator, shape: int | tuple[int, ...]) -
 class Engine:
     """The weights, loaded once. It keeps nothing between requests, so any number of threads may share one."""
 
+    semantic: SemanticEncoder | None = None
+    """What weights that take semantic vectors are fed by; others have none."""
+
     def __init__(self, models: Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
         folder = models or SHIPPED
         self.shape = _shape(folder)
@@ -138,7 +141,6 @@ class Engine:
         )
         self.acoustic = Acoustic(graphs["acoustic_encoder"], graphs["acoustic_decoder"], strength)
         self.vocoder = Vocoder(graphs["vocoder"])
-        self.semantic: SemanticEncoder | None = None
         if self.shape.get("semantic"):
             # Two milliseconds a sentence: more threads would only wait for each other.
             self.semantic = SemanticEncoder.open(folder / "semantic.onnx")
