@@ -182,6 +182,8 @@ def packed(store: Store, job: Job, folder: Path) -> Path:
     if not job.finished:
         raise BadOption(f"the job {job.id} is not finished: {job.counts}")
     results = store.results(job)
+    if any(not result.problem and not (job.folder / result.output).is_file() for result in results):
+        raise BadOption(f"sounds of the job {job.id} have been cleaned away; resume it to speak them again")
     job.folder.mkdir(parents=True, exist_ok=True)
     batch.write_index(job.folder, results)
     target = folder / f"resay-job-{job.id}.zip"
@@ -192,6 +194,18 @@ def packed(store: Store, job: Job, folder: Path) -> Path:
 def table_of(items: Sequence[Mapping[str, Any]]) -> bytes:
     """JSONL of items that came as JSON."""
     return "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items).encode("utf-8", "surrogatepass")
+
+
+def _sent(store: Store, job: Job) -> FileResponse:
+    """The ZIP file of a job, which is gone when it has been read."""
+    place = Path(tempfile.mkdtemp(prefix="resay-job-"))
+    try:
+        file = packed(store, job, place)
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    gone = BackgroundTask(shutil.rmtree, place, ignore_errors=True)
+    return FileResponse(file, media_type="application/zip", filename=file.name, background=gone)
 
 
 def routes(service: Service) -> APIRouter:
@@ -241,15 +255,7 @@ def routes(service: Service) -> APIRouter:
     @router.get("/{job}/zip", response_class=FileResponse, responses={200: {"content": {"application/zip": {}}}})
     def archive(job: str, caller: Annotated[Caller, Depends(speaking)]) -> FileResponse:
         """All sounds, manifests and the index of a finished job."""
-        found = service.jobs.get(caller.id, job)
-        place = Path(tempfile.mkdtemp(prefix="resay-job-"))
-        try:
-            file = packed(service.jobs, found, place)
-        except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
-            raise
-        gone = BackgroundTask(shutil.rmtree, place, ignore_errors=True)
-        return FileResponse(file, media_type="application/zip", filename=file.name, background=gone)
+        return _sent(service.jobs, service.jobs.get(caller.id, job))
 
     @router.delete("/{job}")
     def delete(job: str, caller: Annotated[Caller, Depends(managing)]) -> Deleted:

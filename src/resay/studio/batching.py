@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import html
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,23 @@ STATES = {
 LOOK = 1.0  # seconds between two looks at a job
 LOG_LINES = 200
 """The last so many items are shown; the ZIP file's index has all."""
+
+
+def common_of(voice: str | None, seed: float | None, manner: Sequence[Any], http: gr.Request) -> Common:
+    """What all items share. Raises what the page shows where the seed is none."""
+    if seed is None or seed < 0 or seed != int(seed):
+        raise refused("need_seed", http)
+    return Common.model_validate({**wanted_fields(manner), "voice": voice or "", "seed": int(seed)})
+
+
+async def _shown(service: Service, caller: Caller, job_id: str, http: gr.Request) -> tuple[Any, ...]:
+    """Progress, log, ZIP file and whether to look again."""
+    job = await asyncio.to_thread(service.jobs.get, caller.id, job_id)
+    results = await asyncio.to_thread(service.jobs.results, job)
+    file = None
+    if job.finished and job.counts.get(DONE):
+        file = str(await asyncio.to_thread(jobs.packed, service.jobs, job, folder()))
+    return bar(job, http), lines(results), file, gr.Timer(active=not job.finished)
 
 
 def tab(service: Service, page: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
@@ -57,40 +76,27 @@ def tab(service: Service, page: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
         caller = caller_of(http)
         if table is None:
             raise refused("need_table", http)
-        if seed is None or seed < 0 or seed != int(seed):
-            raise refused("need_seed", http)
-        common = Common.model_validate({**wanted_fields(manner), "voice": voice or "", "seed": int(seed)})
+        common = common_of(voice, seed, manner, http)
         name, content = Path(table).stem, Path(table).read_bytes()
         job = await asyncio.to_thread(jobs.submitted, service.jobs, caller, service.limits, name, common, content)
         return choices(service, caller, job.id), *await shown(caller, job.id, http)
 
-    async def shown(caller: Caller, job_id: str, http: gr.Request) -> tuple[Any, ...]:
-        job = await asyncio.to_thread(service.jobs.get, caller.id, job_id)
-        results = await asyncio.to_thread(service.jobs.results, job)
-        file = None
-        if job.finished and job.counts.get(DONE):
-            file = str(await asyncio.to_thread(jobs.packed, service.jobs, job, folder()))
-        return bar(job, http), lines(results), file, gr.Timer(active=not job.finished)
+    shown = partial(_shown, service)
 
     @told
     async def follow(job: str | None, http: gr.Request) -> tuple[Any, ...]:
         return ("", "", None, gr.Timer(active=False)) if not job else await shown(caller_of(http), job, http)
 
-    @told
-    async def cancel(job: str | None, http: gr.Request) -> tuple[Any, ...]:
-        caller = caller_of(http)
-        if not job:
-            raise refused("need_choice", http)
-        service.jobs.cancel(service.jobs.get(caller.id, job))
-        return await shown(caller, job, http)
+    def moving(move: Callable[[Job], None]) -> Callable[..., Any]:
+        @told
+        async def moved(job: str | None, http: gr.Request) -> tuple[Any, ...]:
+            caller = caller_of(http)
+            if not job:
+                raise refused("need_choice", http)
+            move(service.jobs.get(caller.id, job))
+            return await shown(caller, job, http)
 
-    @told
-    async def go_on(job: str | None, http: gr.Request) -> tuple[Any, ...]:
-        caller = caller_of(http)
-        if not job:
-            raise refused("need_choice", http)
-        service.jobs.resume(service.jobs.get(caller.id, job))
-        return await shown(caller, job, http)
+        return moved
 
     @told
     async def opened(http: gr.Request) -> Any:
@@ -99,8 +105,8 @@ def tab(service: Service, page: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
     go.click(hand_in, [table, voice, seed, *manner], [chosen, *following], api_visibility="private")
     chosen.input(follow, [chosen], following, api_visibility="private")
     timer.tick(follow, [chosen], following, api_visibility="private", show_progress="hidden")
-    stop.click(cancel, [chosen], following, api_visibility="private")
-    again.click(go_on, [chosen], following, api_visibility="private")
+    stop.click(moving(service.jobs.cancel), [chosen], following, api_visibility="private")
+    again.click(moving(service.jobs.resume), [chosen], following, api_visibility="private")
     page.load(opened, None, [chosen], api_visibility="private")
     return voice, manner[STYLE]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -42,6 +43,16 @@ def role_rows(caller: Caller) -> list[list[Any]]:
     return [[one.number, one.name, one.seed, one.voice, one.scene, one.character] for one in caller.seeds]
 
 
+def _choices(speakers: int, styles: int, caller: Caller) -> tuple[Any, ...]:
+    """The table of voices, what may be deleted, and the choices of so many other fields."""
+    names = names_of(caller)
+    own = [one for one in names if caller.voices.is_own(one)]
+    # An update of its own for every field: Gradio takes them apart where it uses them.
+    voices = [gr.update(choices=names) for _ in range(speakers)]
+    manners = [gr.update(choices=["", *names]) for _ in range(styles)]
+    return voice_rows(caller), gr.update(choices=own, value=None), *voices, *manners
+
+
 def voices_tab(
     service: Service, page: gr.Blocks, speakers: Sequence[gr.Dropdown], styles: Sequence[gr.Dropdown]
 ) -> None:
@@ -60,13 +71,7 @@ def voices_tab(
             add = gr.Button(label("add"), variant="primary")
     changed = [table, chosen, *speakers, *styles]
 
-    def shown(caller: Caller) -> tuple[Any, ...]:
-        names = names_of(caller)
-        own = [one for one in names if caller.voices.is_own(one)]
-        # An update of its own for every field: Gradio takes them apart where it uses them.
-        voices = [gr.update(choices=names) for _ in speakers]
-        manners = [gr.update(choices=["", *names]) for _ in styles]
-        return voice_rows(caller), gr.update(choices=own, value=None), *voices, *manners
+    shown = partial(_choices, len(speakers), len(styles))
 
     @told
     async def keep(clip: str | None, agreed: bool, name: str, language: str, http: gr.Request) -> tuple[Any, ...]:
