@@ -15,7 +15,7 @@ import numpy as np
 from ..audio import FORMAT
 from ..errors import BrokenModel
 from ..onnx_graph import OnnxGraph
-from ..reference import scaled
+from ..audio import scaled
 from . import speakers
 
 SHIPPED = Path(__file__).parent.parent / "models" / "gate"
