@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .aligning import Alignment, Disagreement, HeardWord, align
-from .writing import FORMATS, write
+from .writing import FORMATS, to_json, write
 
-__all__ = ["FORMATS", "Alignment", "Disagreement", "HeardWord", "align", "write"]
+__all__ = ["FORMATS", "Alignment", "Disagreement", "HeardWord", "align", "to_json", "write"]

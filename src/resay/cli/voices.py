@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .. import audio, catalogue
+from .. import catalogue
 from ..errors import BadAudio
-from ..reference import Report, check
 from ..voices import checked_name
-from . import options, sources
+from . import checking, options, sources
 from .messages import message
 
 app = typer.Typer(help="Add, show, check and remove voices.", rich_markup_mode=None)
@@ -92,17 +91,7 @@ def show(name: Name, voices: options.Voices = None, as_json: options.Json = Fals
     _print_facts({field: value for field, value in facts.items() if value not in ("", None, {}, [])})
 
 
-@app.command("check")
-def check_clip(clip: Clip, as_json: options.Json = False) -> None:
-    """Say whether CLIP is good enough to clone, and what would spoil the voice. Exit code 2 where it is not."""
-    report = check(audio.read(clip))
-    if as_json:
-        print(json.dumps({"clip": str(clip), "accepted": report.accepted, **asdict(report)}, ensure_ascii=False))
-    else:
-        _print_report(clip, report)
-    for finding in report.findings:
-        if finding.severity == "refusal":
-            raise BadAudio(message("clip_refused", clip=clip, problem=finding.message))
+app.command("check")(checking.check_recordings)
 
 
 @app.command("remove")
@@ -110,16 +99,6 @@ def remove(name: Name, voices: options.Voices = None, as_json: options.Json = Fa
     """Delete a voice of yours."""
     path = sources.library(voices).remove(name)
     print(json.dumps({"removed": str(path)}) if as_json else message("voice_removed", name=name, path=path))
-
-
-def _print_report(clip: Path, report: Report) -> None:
-    if report.accepted:
-        print(message("clip_accepted", clip=clip))
-    facts = asdict(report)
-    findings = facts.pop("findings")
-    _print_facts(facts)
-    for finding in findings:
-        print(f"{finding['severity']}: {finding['message']}")
 
 
 def _print_facts(facts: dict[str, Any]) -> None:
