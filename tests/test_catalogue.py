@@ -57,7 +57,9 @@ def test_listing_thousands_again_opens_none(crowd, voice, monkeypatch):
     assert catalogue.matching(again, "VOICE 00009")[0].digest == first[9].digest
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 1, "voices": {"Ada.voice": [1, 2]}}', '{"version": 9}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"version": 1, "voices": {"Ada.voice": [1, 2]}}', '{"version": 9}']
+)
 def test_a_damaged_catalogue_is_made_anew(tmp_path, voice, monkeypatch, content):
     monkeypatch.setattr(catalogue, "KEPT_FROM", 1)
     voice.save(tmp_path / "Ada.voice")

@@ -176,7 +176,9 @@ def aligned(mel: np.ndarray, tiers: Sequence[Tier]) -> str:
         for mark in tier.marks:
             left, right = (width * time / seconds for time in (mark.start, mark.end))
             over = 0 if row == 0 else top
-            parts.append(f'<path d="M{left:.1f} {over}V{top + MARGIN}M{right:.1f} {over}V{top + MARGIN}" stroke="#888"/>')
+            parts.append(
+                f'<path d="M{left:.1f} {over}V{top + MARGIN}M{right:.1f} {over}V{top + MARGIN}" stroke="#888"/>'
+            )
             label = html.escape(mark.text)
             parts.append(
                 f'<text x="{(left + right) / 2:.1f}" y="{top + 16}" text-anchor="middle" fill="{tier.colour}">{label}</text>'

@@ -20,8 +20,8 @@ from .errors import BadAudio
 from .onnx_graph import OnnxGraph
 from .pitch import middle_pitch
 from .quality import LONGEST, SHORTEST, SILENCE, Finding, runs, syllable_peaks
-from .quality import Report as Report  # noqa: PLC0414 - a profile and its report are asked for together
-from .quality import check as check  # noqa: PLC0414
+from .quality import Report as Report
+from .quality import check as check
 
 STYLE_NAMES = (
     "syllable_rate",

@@ -18,11 +18,16 @@ from ..errors import BrokenModel
 
 SHIPPED = Path(__file__).parent.parent / "models" / "alignment" / "doubts.json"
 WORD_FEATURES = ("gain", "gain_each", "gap", "gap_here", "heard", "pace", "sounds", "gap_elsewhere")
-PLACE_FEATURES = ("gain", "gain_each", "sounds", "frames", "clear", "gap_elsewhere", "edge")
+PLACE_FEATURES = (
+    *("gain", "gain_each", "gain_strict", "sounds", "frames", "clear", "gap_elsewhere", "edge"),
+    *("gap_beside", "gap_here_beside", "pace_beside"),
+)
 LINE = 0.5
 """Probability above which a departure from the text is told; the models are shifted so that this is the right one."""
 PASSED_OVER = 0.8
 """Nats that a frame outside the text costs above the mean gap: without it any word would be heard as no word."""
+STRICT = 0.7
+"""Nats more a frame, for the same sound judged strictly."""
 LOOSEST_REPEAT = 1.3
 """Nats a frame that a repeated word may fall behind the likeliest sounds."""
 _FEWEST = 1e-3
@@ -32,14 +37,12 @@ _FEWEST = 1e-3
 class Model:
     """A fitted logistic model."""
 
-    centre: np.ndarray
-    spread: np.ndarray
     weights: np.ndarray
     bias: float
 
     def probability(self, features: np.ndarray) -> np.ndarray:
         """Of the departure, (N,), from features (N, F)."""
-        logit = ((features - self.centre) / self.spread) @ self.weights + self.bias
+        logit = features @ self.weights + self.bias
         return 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
 
 
@@ -49,8 +52,8 @@ def _models(path: Path = SHIPPED) -> dict[str, Model]:
         fitted = json.loads(path.read_text(encoding="utf-8"))
         models = {}
         for name, wanted in (("words", WORD_FEATURES), ("places", PLACE_FEATURES)):
-            columns = [np.array([fitted[name][part][it] for it in wanted]) for part in ("centre", "spread", "weights")]
-            models[name] = Model(*columns, float(fitted[name]["bias"]))
+            weights = np.array([float(fitted[name]["weights"][it]) for it in wanted])
+            models[name] = Model(weights, float(fitted[name]["bias"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BrokenModel(f"{path}: missing or damaged ({error}); reinstall resay") from error
     return models
@@ -106,7 +109,9 @@ def word_features(
         count = max(1, len(states))
         heard = float(np.mean(np.array(best) < np.log(2.0)))
         slow = np.log(max(1, frames) / count) - pace
-        rows.append([_squeezed(gain), _squeezed(gain / count), np.mean(gaps), max(gaps), heard, slow, np.log(count), everywhere])
+        rows.append(
+            [_squeezed(gain), _squeezed(gain / count), np.mean(gaps), max(gaps), heard, slow, np.log(count), everywhere]
+        )
     return np.array(rows, dtype=np.float32)
 
 
@@ -114,17 +119,20 @@ def place_features(
     score: np.ndarray, extra: np.ndarray, starts: np.ndarray, ends: np.ndarray, words: np.ndarray
 ) -> np.ndarray:
     """Evidence on every place between words, (W + 1, F)."""
-    likeliest = score.argmax(axis=1)
-    clear = score.max(axis=1)
+    likeliest, clear = score.argmax(axis=1), score.max(axis=1)
     everywhere = words[0, WORD_FEATURES.index("gap_elsewhere")]
+    beside = [WORD_FEATURES.index(name) for name in ("gap", "gap_here", "pace")]
     rows = []
     for place, (gain, start, end) in enumerate(zip(extra, starts, ends, strict=True)):
         inside = likeliest[start:end]
         sounding = inside != SILENCE
-        count = max(1, len(inside))
         changes = int((np.diff(inside) != 0).sum()) + 1 if len(inside) else 0
         sounds = changes * float(sounding.mean()) if len(inside) else 0.0
         clearness = float(clear[start:end][sounding].mean()) if sounding.any() else -3.0
+        # A word that the text lacks is forced onto its neighbours, which then last long and fit badly.
+        neighbours = words[max(0, place - 1) : place + 1][:, beside].max(axis=0)
+        each, strict = gain / max(1, len(inside)), gain - STRICT * len(inside)
         edge = float(place in (0, len(extra) - 1))
-        rows.append([_squeezed(gain), _squeezed(gain / count), np.log1p(sounds), np.log1p(sounding.sum()), clearness, everywhere, edge])
+        evidence = [_squeezed(gain), _squeezed(each), _squeezed(strict), np.log1p(sounds), np.log1p(sounding.sum())]
+        rows.append([*evidence, clearness, everywhere, edge, *neighbours])
     return np.array(rows, dtype=np.float32)

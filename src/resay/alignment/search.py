@@ -118,9 +118,7 @@ class Alternatives:
     """Past its last frame."""
 
 
-def alternatives(
-    score: np.ndarray, states: States, words: list[tuple[int, int]], free: np.ndarray
-) -> Alternatives:
+def alternatives(score: np.ndarray, states: States, words: list[tuple[int, int]], free: np.ndarray) -> Alternatives:
     """Gains over the best way that keeps to the text, from log posteriors (T, K).
 
     `words` are stretches of states; `free` (T,) is what a frame scores that belongs to no word. Forward and backward

@@ -40,14 +40,10 @@ def to_json(alignment: Alignment) -> dict[str, Any]:
     return {
         "seconds": alignment.seconds,
         "sentences": [{**_times(cue), "text": cue.text} for cue in cues(alignment)],
-        "words": [
-            {**_times(word), "confidence": word.confidence, "span": list(word.span)} for word in alignment.words
-        ],
+        "words": [{**_times(word), "confidence": word.confidence, "span": list(word.span)} for word in alignment.words],
         "characters": [_times(character) for character in alignment.characters],
         "phonemes": [{"phoneme": it.text, "start": it.start, "end": it.end} for it in alignment.phonemes],
-        "disagreements": [
-            {"kind": it.kind, **_times(it), "sureness": it.sureness} for it in alignment.disagreements
-        ],
+        "disagreements": [{"kind": it.kind, **_times(it), "sureness": it.sureness} for it in alignment.disagreements],
     }
 
 

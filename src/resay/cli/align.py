@@ -24,10 +24,12 @@ PICTURES = (".png", ".svg")
 
 Clip = Annotated[Path, typer.Argument(metavar="CLIP|FOLDER", help="Somebody speaking; of a folder every sound.")]
 Text = Annotated[
-    str | None, typer.Argument(metavar="TEXT|FILE.txt", help="What is said; - reads standard input. NAME.txt by default.")
+    str | None,
+    typer.Argument(metavar="TEXT|FILE.txt", help="What is said; - reads standard input. NAME.txt by default."),
 ]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="OUT.TextGrid|json|srt|vtt|DIR", help="By default CLIP.TextGrid.")
+    Path | None,
+    typer.Option("-o", "--output", metavar="OUT.TextGrid|json|srt|vtt|DIR", help="By default CLIP.TextGrid."),
 ]
 FileFormat = Annotated[Literal["textgrid", "json", "srt", "vtt"] | None, typer.Option("--format")]
 Picture = Annotated[

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio import FORMAT
+from ..audio import FORMAT, scaled
 from ..errors import BrokenModel
 from ..onnx_graph import OnnxGraph
-from ..audio import scaled
 from . import speakers
 
 SHIPPED = Path(__file__).parent.parent / "models" / "gate"

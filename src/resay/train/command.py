@@ -6,6 +6,7 @@ resay train vocoder                mel and pitch to samples
 resay train aligner                where every sound is: durations for the two below
 resay train acoustic               phonemes and plan to mel
 resay train prosody                language model of durations, pitch and energy
+resay train gate|doubts          what recordings and alignments are judged by
 resay train export MODELS          graphs, model.json, default voices
 """
 
@@ -30,6 +31,7 @@ from . import (
     aligner_stage,
     annotations,
     export,
+    gate_command,
     loop,
     prosody_net,
     prosody_stage,
@@ -60,6 +62,9 @@ Rate = Annotated[float, typer.Option(help="Highest learning rate.")]
 Init = Annotated[Path | None, typer.Option(help="Start from the exported weights in this folder.")]
 
 CACHE, RUNS = Path("runs/cache"), Path("runs/out")
+
+app.command("gate")(gate_command.train_gate)
+app.command("doubts")(gate_command.train_doubts)
 
 
 def _record(options: loop.Options, stage: str, clips: list[recordings.Clip], shape: Any) -> None:

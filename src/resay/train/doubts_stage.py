@@ -18,8 +18,13 @@ from ..aligner import Aligner
 from ..alignment import aligning, doubts
 from ..errors import BadAudio, BadText
 from ..text import Sentence
-from .recordings import Clip, Recordings
+from .logistic import logistic
+from .recordings import Clip, Recordings, is_held_out
 
+SETS = frozenset(
+    "cv_zh omni_zh-CN omni_zh-TW cv_en_d13 cv_en_v1dev cv_en_shubhra17 cv_en_shubhra18 libri_tc100".split()
+)
+"""Sets whose speakers read their text fluently."""
 FALSE_ALARMS = 0.02
 """Share of true texts in which each of the two models may find something that is not there."""
 
@@ -49,6 +54,17 @@ def with_another(said: str, sentence: Sentence, number: int, word: str, language
     read = text.sentence(longer, language)
     there = [at for at, it in enumerate(read.words) if first <= it.span[0] < first + len(word)]
     return Changed(read, added=there[0] if len(there) == 1 else -1)
+
+
+def chosen(recordings: Recordings, count: int, seed: int, held_out: bool = False) -> list[Clip]:
+    """Clips of continuous speech with transcripts as read, half of them Mandarin, of one side."""
+    random = np.random.Generator(np.random.Philox(seed))
+    found: dict[str, list[Clip]] = {"zh": [], "en": []}
+    for clip in recordings.clips:
+        if clip.set in SETS and is_held_out(clip) == held_out and 160 <= clip.frames <= 800:
+            found[clip.language].append(clip)
+    picks = [[side[at] for at in random.permutation(len(side))[: count // 2]] for side in found.values()]
+    return [clip for pair in zip(*picks, strict=False) for clip in pair]
 
 
 def changes(clips: list[Clip], random: np.random.Generator) -> Iterator[tuple[Clip, list[Changed]]]:
@@ -130,21 +146,12 @@ def _noisy(mel: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.logaddexp(mel, audio.speech_level(mel) - below + tilt + random.normal(0.0, 0.3, mel.shape))
 
 
-def fit(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, steps: int = 1500) -> doubts.Model:
-    """A logistic model by gradient descent with both sides weighted alike, shifted to `FALSE_ALARMS` at one half."""
-    features = np.asarray(features, dtype=np.float64)
-    centre, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
-    scaled = (features - centre) / spread
-    weights, bias = np.zeros(features.shape[1]), 0.0
-    share = np.where(labels > 0, 0.5 / labels.mean(), 0.5 / (1 - labels.mean()))
-    for step in range(steps):
-        rate = 0.8 * (1 - step / steps) + 0.02
-        error = (1 / (1 + np.exp(-np.clip(scaled @ weights + bias, -30, 30))) - labels) * share
-        weights -= rate * (scaled.T @ error / len(labels) + 1e-4 * weights)
-        bias -= rate * error.mean()
-    logits = scaled @ weights + bias
+def fit(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> doubts.Model:
+    """A logistic model, shifted so that `FALSE_ALARMS` of the true texts reach one half."""
+    weights = logistic(features, labels, decay=1e-4)
+    logits = features @ weights
     worst = [logits[groups == group].max() for group in np.unique(groups[groups >= 0])]
-    return doubts.Model(centre, spread, weights, bias - float(np.quantile(worst, 1 - FALSE_ALARMS)))
+    return doubts.Model(weights, -float(np.quantile(worst, 1 - FALSE_ALARMS)))
 
 
 def write(words: doubts.Model, places: doubts.Model, path: Path) -> None:
@@ -154,10 +161,6 @@ def write(words: doubts.Model, places: doubts.Model, path: Path) -> None:
         ("words", words, doubts.WORD_FEATURES),
         ("places", places, doubts.PLACE_FEATURES),
     ):
-        parts = {"centre": model.centre, "spread": model.spread, "weights": model.weights}
-        named = {
-            part: {it: round(float(value), 5) for it, value in zip(features, values, strict=True)}
-            for part, values in parts.items()
-        }
-        content[name] = {**named, "bias": round(float(model.bias), 5)}
+        named = {it: round(float(value), 5) for it, value in zip(features, model.weights, strict=True)}
+        content[name] = {"weights": named, "bias": round(float(model.bias), 5)}
     audio.write_bytes(path, (json.dumps(content, indent=1) + "\n").encode())

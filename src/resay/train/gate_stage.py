@@ -10,19 +10,22 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import track as progress
 
-from .. import audio, reference
+from .. import audio, pitch, quality, reference
 from ..audio import FORMAT
+from ..gate import speakers
+from ..gate.ears import KINDS
+from ..onnx_graph import OnnxGraph
 from . import spoiling
+from .logistic import logistic
 from .loop import Batch
 from .recordings import Clip, Recordings, is_held_out
 
-KINDS = ("music", "echo", "voices")
-"""What the network listens for, in the order of its outputs."""
 FRAMES = 288
 """Frames of one example, 3.6 s."""
 
@@ -165,3 +168,64 @@ def separation(net: torch.nn.Module, rows: Examples) -> dict[str, float]:
         there = rows.clip[:, kind] > 0
         figures[name] = float((logits[there, kind] > np.quantile(logits[~there, kind], 0.97)).mean())
     return figures
+
+
+CLEAN_ALARMS = 0.008
+"""Share of clean recordings in which each kind may be heard in vain."""
+
+
+def _whole(recordings: Recordings, count: int, random: np.random.Generator) -> list[Clip]:
+    """Whole clips of the speakers that fit thresholds, each set in proportion to the root of its size."""
+    sets: dict[str, list[Clip]] = {}
+    for clip in clips(recordings, checked=True):
+        sets.setdefault(clip.set, []).append(clip)
+    chances = np.array([len(found) ** 0.5 for found in sets.values()])
+    picks = random.choice(len(sets), count, p=chances / chances.sum())
+    return [found[int(random.integers(len(found)))] for found in (list(sets.values())[at] for at in picks)]
+
+
+def _line(values: np.ndarray) -> float:
+    return round(float(np.quantile(values, 1 - CLEAN_ALARMS)), 4)
+
+
+def _two_people(recordings: Recordings, one: Clip, other: Clip, random: np.random.Generator) -> audio.Audio:
+    """One clip with a part of another put behind it or into it, mostly as loud as the first."""
+    first, second = recordings.samples(one), recordings.samples(other)
+    if random.random() < 0.6:
+        second = second * float(np.sqrt((first**2).mean() / ((second**2).mean() + 1e-12)))
+    second = second[: int(random.uniform(1.6, 6.0) * FORMAT.sample_rate) // FORMAT.hop * FORMAT.hop]
+    at = len(first) if random.random() < 0.5 else int(random.integers(one.frames)) * FORMAT.hop
+    return audio.Audio(np.concatenate([first[:at], second, first[at:]])[: 25 * FORMAT.sample_rate])
+
+
+def _change(sound: audio.Audio, encoder: reference.Reference) -> np.ndarray | None:
+    mel = audio.log_mel(sound.samples)
+    speech = quality.speech_frames(audio.energy(mel), audio.speech_level(mel))
+    found = speakers.change(mel, pitch.track(sound), speech, encoder.timbre)
+    return None if found is None else found.features
+
+
+def thresholds(
+    recordings: Recordings, graph: OnnxGraph, encoder: reference.Reference, seed: int = 0, count: int = 400
+) -> dict[str, Any]:
+    """Where to draw the lines, fitted on training speakers whose clips the network has not learnt from."""
+    random = np.random.Generator(np.random.Philox(seed))
+    whole = _whole(recordings, count, random)
+    logits = np.stack(
+        [graph.run(["clip"], mel=reference.scaled(recordings.mel(clip))[None])["clip"][0] for clip in whole]
+    )
+    rows: list[tuple[np.ndarray, bool]] = []
+    for at, clip in enumerate(progress(whole, "speakers", transient=True)):
+        other = whole[at - 1]
+        alone = audio.Audio(recordings.samples(clip))
+        pairs = [(alone, False)]
+        if other.speaker != clip.speaker:
+            pairs.append((_two_people(recordings, clip, other, random), True))
+        rows += [(found, two) for sound, two in pairs if (found := _change(sound, encoder)) is not None]
+    features, two = np.stack([found for found, _ in rows]), np.array([float(two) for _, two in rows])
+    weights = logistic(features, two)
+    line = float(np.quantile(features[two == 0] @ weights, 1 - CLEAN_ALARMS))
+    return {
+        "kinds": {kind: _line(logits[:, number]) for number, kind in enumerate(KINDS)},
+        "change": {"weights": [round(float(weight), 5) for weight in weights], "threshold": round(line, 4)},
+    }
