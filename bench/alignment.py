@@ -164,9 +164,9 @@ def page(synthetic_rows: Sequence[Times], real_rows: Sequence[Found]) -> str:
         "",
         "## Against known durations",
         "",
-        "Synthetic speech comes with the durations it was made from, in units of 25 ms. They lag its sound by three units",
-        "(75 ms), which is taken off them. Counted is where each sound begins: a sound before a pause has no end in these",
-        "durations, the pause belongs to it. A word is lost where its middle is put more than 50 ms outside it.",
+        "Synthetic speech comes with the durations it was made from, in units of 25 ms. They lag its sound by three",
+        "units (75 ms), which is taken off. Counted is where each sound begins: a sound before a pause has no end in",
+        "these durations, the pause belongs to it. A word is lost where its middle is put more than 50 ms outside it.",
         "",
         "| sound | sounds | median error | within 50 ms | words | lost |",
         "|-|-:|-:|-:|-:|-:|",
@@ -179,7 +179,7 @@ def page(synthetic_rows: Sequence[Times], real_rows: Sequence[Found]) -> str:
         "",
         "## Against changed texts",
         "",
-        "Recordings of people; a word of each text is taken out, or one put in.",
+        "Recordings of people; a word of each text is taken out or put in.",
     ]
     lines += ["Found means: told, of the right kind, where the text was changed. For true texts it is a false alarm."]
     lines += ["", "| text | recordings | told | share |", "|-|-:|-:|-:|"]

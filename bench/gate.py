@@ -88,7 +88,7 @@ MUSIC = (guitar, organ, brass, beat)
 
 
 def shoebox(random: np.random.Generator) -> np.ndarray:
-    """Impulse response of a rectangular room by mirror images (Allen and Berkley 1979), 0.5 to 1.0 s to fall by 60 dB."""
+    """Impulse response of a rectangular room by mirror images (Allen and Berkley 1979): 60 dB down in 0.5 to 1.0 s."""
     size = random.uniform((4.0, 3.5, 2.5), (8.0, 6.5, 3.5))
     seconds, speed = random.uniform(0.5, 1.0), 343.0
     volume, surface = size.prod(), 2 * (size[0] * size[1] + size[1] * size[2] + size[0] * size[2])
@@ -239,9 +239,9 @@ def page(rows: list[Row]) -> str:
         "",
         f"Made by `python bench/gate.py --write docs/gate.md` on {date.today().isoformat()}; do not edit.",
         "",
-        f"{rows[0].clips} clean recordings of {rows[0].clips} people that nothing was trained on, each as it is and "
-        "spoiled in every way. Music",
-        "(plucked strings, organ, brass, beats) and rooms (mirror images) are made in other ways than those of training.",
+        f"{rows[0].clips} clean recordings of {rows[0].clips} people that nothing was trained on, each as it is and",
+        "spoiled in every way. Music (plucked strings, organ, brass, beats) and rooms (mirror images) are made in",
+        "other ways than those of training.",
         "",
         "| | recordings | found | share |",
         "|-|-:|-:|-:|",

@@ -167,10 +167,8 @@ def aligned(mel: np.ndarray, tiers: Sequence[Tier]) -> str:
     width = max(WIDTH, int(140 * seconds))
     height = SPECTRUM_HEIGHT + MARGIN * (len(tiers) + 1)
     image = base64.b64encode(png(spectrogram(mel))).decode()
-    parts = [
-        f'<image width="{width}" height="{SPECTRUM_HEIGHT}" preserveAspectRatio="none" '
-        f'href="data:image/png;base64,{image}"/>'
-    ]
+    place = f'width="{width}" height="{SPECTRUM_HEIGHT}" preserveAspectRatio="none"'
+    parts = [f'<image {place} href="data:image/png;base64,{image}"/>']
     for row, tier in enumerate(tiers):
         top = SPECTRUM_HEIGHT + MARGIN * row
         for mark in tier.marks:
@@ -180,9 +178,8 @@ def aligned(mel: np.ndarray, tiers: Sequence[Tier]) -> str:
                 f'<path d="M{left:.1f} {over}V{top + MARGIN}M{right:.1f} {over}V{top + MARGIN}" stroke="#888"/>'
             )
             label = html.escape(mark.text)
-            parts.append(
-                f'<text x="{(left + right) / 2:.1f}" y="{top + 16}" text-anchor="middle" fill="{tier.colour}">{label}</text>'
-            )
+            where = f'x="{(left + right) / 2:.1f}" y="{top + 16}" text-anchor="middle"'
+            parts.append(f'<text {where} fill="{tier.colour}">{label}</text>')
     parts.append(f'<g transform="scale({width / WIDTH:.4f} 1)">{_axis(seconds, height - MARGIN)}</g>')
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
     return head + 'font-size="12"><rect width="100%" height="100%" fill="#fff"/>' + "".join(parts) + "</svg>\n"

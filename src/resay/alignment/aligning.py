@@ -224,15 +224,19 @@ def _disagreements(
     for number, sure in enumerate(certain):
         if 1 - sure > doubts.LINE:
             word = sentence.words[number]
-            times = (FORMAT.seconds(int(edges[at])) for at in word.phonemes)
-            found.append(Disagreement(word.text, *times, "missing", round(1 - float(sure), 3)))
-    for place, sure in enumerate(doubts.sureness_of_places(evidence.places)):
-        if sure > doubts.LINE:
-            start, end = int(evidence.starts[place]), int(evidence.ends[place])
-            text = _repeated(sentence, place, score[start:end])
+            start, end = (FORMAT.seconds(int(edges[at])) for at in word.phonemes)
+            found.append(Disagreement(word.text, start, end, "missing", round(1 - float(sure), 3)))
+    told: set[int] = set()
+    certainties = doubts.sureness_of_places(evidence.places)
+    for place in np.argsort(-certainties):
+        sure, first, past = certainties[place], int(evidence.starts[place]), int(evidence.ends[place])
+        # A word said twice may be too much before or behind itself: what lies beside something told is the same.
+        if sure > doubts.LINE and not told & {place - 1, place, place + 1}:
+            told.add(int(place))
+            text = _repeated(sentence, place, score[first:past])
             kind = "repeated" if text else "extra"
-            times = FORMAT.seconds(start), FORMAT.seconds(end)
-            found.append(Disagreement(text, *times, kind, round(float(sure), 3)))
+            start, end = FORMAT.seconds(first), FORMAT.seconds(past)
+            found.append(Disagreement(text, start, end, kind, round(float(sure), 3)))
     return sorted(found, key=lambda it: it.start)
 
 

@@ -18,10 +18,7 @@ from ..errors import BrokenModel
 
 SHIPPED = Path(__file__).parent.parent / "models" / "alignment" / "doubts.json"
 WORD_FEATURES = ("gain", "gain_each", "gap", "gap_here", "heard", "pace", "sounds", "gap_elsewhere")
-PLACE_FEATURES = (
-    *("gain", "gain_each", "gain_strict", "sounds", "frames", "clear", "gap_elsewhere", "edge"),
-    *("gap_beside", "gap_here_beside", "pace_beside"),
-)
+PLACE_FEATURES = ("gain", "gain_each", "gain_strict", "sounds", "frames", "clear", "gap_elsewhere", "edge")
 LINE = 0.5
 """Probability above which a departure from the text is told; the models are shifted so that this is the right one."""
 PASSED_OVER = 0.8
@@ -121,7 +118,6 @@ def place_features(
     """Evidence on every place between words, (W + 1, F)."""
     likeliest, clear = score.argmax(axis=1), score.max(axis=1)
     everywhere = words[0, WORD_FEATURES.index("gap_elsewhere")]
-    beside = [WORD_FEATURES.index(name) for name in ("gap", "gap_here", "pace")]
     rows = []
     for place, (gain, start, end) in enumerate(zip(extra, starts, ends, strict=True)):
         inside = likeliest[start:end]
@@ -129,10 +125,8 @@ def place_features(
         changes = int((np.diff(inside) != 0).sum()) + 1 if len(inside) else 0
         sounds = changes * float(sounding.mean()) if len(inside) else 0.0
         clearness = float(clear[start:end][sounding].mean()) if sounding.any() else -3.0
-        # A word that the text lacks is forced onto its neighbours, which then last long and fit badly.
-        neighbours = words[max(0, place - 1) : place + 1][:, beside].max(axis=0)
         each, strict = gain / max(1, len(inside)), gain - STRICT * len(inside)
         edge = float(place in (0, len(extra) - 1))
         evidence = [_squeezed(gain), _squeezed(each), _squeezed(strict), np.log1p(sounds), np.log1p(sounding.sum())]
-        rows.append([*evidence, clearness, everywhere, edge, *neighbours])
+        rows.append([*evidence, clearness, everywhere, edge])
     return np.array(rows, dtype=np.float32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 import typer
 
 from .. import audio, outputs, pictures, text
@@ -25,11 +26,11 @@ PICTURES = (".png", ".svg")
 Clip = Annotated[Path, typer.Argument(metavar="CLIP|FOLDER", help="Somebody speaking; of a folder every sound.")]
 Text = Annotated[
     str | None,
-    typer.Argument(metavar="TEXT|FILE.txt", help="What is said; - reads standard input. NAME.txt by default."),
+    typer.Argument(metavar="TEXT|FILE.txt", help="What is said; - reads standard input."),
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="OUT.TextGrid|json|srt|vtt|DIR", help="By default CLIP.TextGrid."),
+    typer.Option("-o", "--output", metavar="OUT.TextGrid|json|srt|vtt|DIR", help="CLIP.TextGrid."),
 ]
 FileFormat = Annotated[Literal["textgrid", "json", "srt", "vtt"] | None, typer.Option("--format")]
 Picture = Annotated[
@@ -97,19 +98,20 @@ def _jobs(
         pairs = [(file, words) for file, words in zip(found.files, found.texts, strict=True) if words is not None]
         if not pairs:
             raise BadFile(message("no_texts", folder=clip))
-        chosen = file_format or "textgrid"
+        wanted = file_format or "textgrid"
         folder = output or clip
         jobs = []
         for file, words in pairs:
             place = folder / file.relative_to(clip)
             drawn = picture / file.relative_to(clip).with_suffix(".png") if picture else None
-            jobs.append(Job(file, words, place.with_suffix(_ending(chosen)), chosen, drawn))
+            jobs.append(Job(file, words, place.with_suffix(_ending(wanted)), wanted, drawn))
         return jobs
     words = sources.raw_text(said, None) if said == "-" else checking.recordings(clip, said).texts[0]
     if words is None:
         raise BadText(message("no_text_beside", clip=clip, file=clip.with_suffix(".txt").name))
-    chosen = file_format or (ENDINGS.get(output.suffix.lower()) if output else "textgrid")
-    if chosen is None:
+    by_name = ENDINGS.get(output.suffix.lower(), "") if output else "textgrid"
+    chosen = file_format or by_name
+    if not chosen:
         raise BadOption(message("align_ending", output=output, endings=", ".join(sorted(ENDINGS))))
     if picture and picture.suffix.lower() not in PICTURES:
         raise BadOption(message("align_ending", output=picture, endings=", ".join(PICTURES)))
@@ -141,7 +143,7 @@ def _aligned(job: Job, sentence: text.Sentence, aligner: Aligner, staged: output
     return {"clip": str(job.sound), "output": str(job.target), **alignment.to_json(found)}
 
 
-def _drawing(mel: object, found: Alignment) -> str:
+def _drawing(mel: np.ndarray, found: Alignment) -> str:
     marks = [Mark(word.text, word.start, word.end) for word in found.words]
     sounds = [Mark(sound.text, sound.start, sound.end) for sound in found.phonemes]
     wrong = [Mark(f"{it.kind} {it.text}".strip(), it.start, it.end) for it in found.disagreements]

@@ -59,5 +59,5 @@ def _piece(piece: Piece, aligner: Aligner) -> SpokenWords:
         start, end = planned[word.span]
         swallowed += word.end - word.start < 0.5 * (end - start) - audio.FORMAT.seconds(2)
         moved += abs((word.start + word.end) / 2 - (start + end) / 2) > MOVED + 0.25 * (end - start)
-    counts = [kinds.count(kind) for kind in ("missing", "repeated", "extra")]
-    return SpokenWords(len(words), *counts, swallowed, moved)
+    skipped, repeated, added = (kinds.count(kind) for kind in ("missing", "repeated", "extra"))
+    return SpokenWords(len(words), skipped, repeated, added, swallowed, moved)

@@ -1,4 +1,4 @@
-"""What the gate found, as JSON and as one page that needs nothing else: pictures with the places marked, sounds to hear."""
+"""What the gate found, as JSON and as one page with pictures and sounds that needs nothing else."""
 
 from __future__ import annotations
 

@@ -21,9 +21,7 @@ from ..text import Sentence
 from .logistic import logistic
 from .recordings import Clip, Recordings, is_held_out
 
-SETS = frozenset(
-    "cv_zh omni_zh-CN omni_zh-TW cv_en_d13 cv_en_v1dev cv_en_shubhra17 cv_en_shubhra18 libri_tc100".split()
-)
+SETS = frozenset("cv_zh omni_zh-CN cv_en_d13 cv_en_v1dev cv_en_shubhra17 cv_en_shubhra18 libri_tc100".split())
 """Sets whose speakers read their text fluently."""
 FALSE_ALARMS = 0.02
 """Share of true texts in which each of the two models may find something that is not there."""

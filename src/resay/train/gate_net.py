@@ -1,4 +1,7 @@
-"""The gate's network: what disturbs a voice. Letters in shapes: B batch, T mel frames, U units of four frames, K kinds."""
+"""The gate's network: what disturbs a voice.
+
+Letters in shapes: B batch, T mel frames, U units of four frames, K kinds.
+"""
 
 from __future__ import annotations
 
