@@ -239,6 +239,8 @@ def page(rows: list[Row]) -> str:
         "",
         f"Made by `python bench/gate.py --write docs/gate.md` on {date.today().isoformat()}; do not edit.",
         "",
+        "`resay voice check FILE|FOLDER [--text TEXT|TABLE] [--json] [--html OUT]` says what would spoil a voice.",
+        "",
         f"{rows[0].clips} clean recordings of {rows[0].clips} people that nothing was trained on, each as it is and",
         "spoiled in every way. Music (plucked strings, organ, brass, beats) and rooms (mirror images) are made in",
         "other ways than those of training.",

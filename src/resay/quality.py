@@ -19,6 +19,8 @@ LONGEST_SILENCE = 1.5
 QUIETEST_LEVEL = -38.0
 """dB below full scale, root mean square of the speech: 98 of 100 held-in clips of home microphones are louder."""
 NARROWEST, WIDE_ENOUGH = 4_700.0, 9_000.0  # Hz
+SMALLEST_DISTANCE = 15.0
+"""dB from the noise up to the voice."""
 MOST_CLIPPED = 3e-4
 """Share of samples that lie in the highest 3 % of the amplitudes: of clean speech a tenth of it."""
 UNEVEN = 0.55
@@ -260,7 +262,7 @@ def _levels(report: Report, level: float, where_clipped: tuple[float, float] | N
         what, advice = f"{report.clipped:.2%} of the samples are clipped", "record at a lower level"
         found.append(finding("clipped", "warning", what, "the voice will sound harsh", advice, where_clipped))
     distance = report.level_db - report.noise_floor_db
-    if distance < 18:
+    if distance < SMALLEST_DISTANCE:
         what, advice = f"noise only {distance:.0f} dB under the voice", "record in a quieter place"
         found.append(finding("noisy", "warning", what, "it will colour the voice", advice))
     if level < QUIETEST_LEVEL:

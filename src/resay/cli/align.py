@@ -109,8 +109,7 @@ def _jobs(
     words = sources.raw_text(said, None) if said == "-" else checking.recordings(clip, said).texts[0]
     if words is None:
         raise BadText(message("no_text_beside", clip=clip, file=clip.with_suffix(".txt").name))
-    by_name = ENDINGS.get(output.suffix.lower(), "") if output else "textgrid"
-    chosen = file_format or by_name
+    chosen: str = file_format or (ENDINGS.get(output.suffix.lower(), "") if output else "textgrid")
     if not chosen:
         raise BadOption(message("align_ending", output=output, endings=", ".join(sorted(ENDINGS))))
     if picture and picture.suffix.lower() not in PICTURES:
