@@ -155,12 +155,12 @@ def _told(
     )
 
 
-def page(synthetic_rows: Sequence[Times], real_rows: Sequence[Found]) -> str:
+def page(command: str, synthetic_rows: Sequence[Times], real_rows: Sequence[Found]) -> str:
     """Markdown."""
     lines = [
         "# Alignment, measured",
         "",
-        f"Made by `python bench/alignment.py --write docs/alignment.md` on {date.today().isoformat()}; do not edit.",
+        f"Made by `{command}` on {date.today().isoformat()}; do not edit.",
         "",
         "`resay align CLIP TEXT -o OUT.TextGrid|json|srt|vtt` and, for a folder of sounds with texts beside them,",
         "`resay align FOLDER -o DIR`; `--picture OUT.png|svg` draws the spectrogram with the boundaries.",
@@ -199,7 +199,11 @@ def main() -> int:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     recordings, aligner = Recordings(options.cache), resay.Engine(threads=1).aligner
-    found = page(synthetic(recordings, aligner, options.synthetic), real(recordings, aligner, options.real))
+    command = (
+        f"python bench/alignment.py --synthetic {options.synthetic} --real {options.real} --write docs/alignment.md"
+    )
+    exact = synthetic(recordings, aligner, options.synthetic)
+    found = page(command, exact, real(recordings, aligner, options.real))
     print(found)
     if options.write:
         options.write.write_text(found, encoding="utf-8")

@@ -237,7 +237,7 @@ def page(rows: list[Row]) -> str:
     lines = [
         "# The quality gate, measured",
         "",
-        f"Made by `python bench/gate.py --write docs/gate.md` on {date.today().isoformat()}; do not edit.",
+        f"Made by `python bench/gate.py --clips {rows[0].clips} --write docs/gate.md` on {date.today().isoformat()}; do not edit.",
         "",
         "`resay voice check FILE|FOLDER [--text TEXT|TABLE] [--json] [--html OUT]` says what would spoil a voice.",
         "",
