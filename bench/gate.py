@@ -234,10 +234,11 @@ def measure(recordings: Recordings, checks: Gate, count: int) -> list[Row]:
 
 def page(rows: list[Row]) -> str:
     """Markdown."""
+    command = f"python bench/gate.py --clips {rows[0].clips} --write docs/gate.md"
     lines = [
         "# The quality gate, measured",
         "",
-        f"Made by `python bench/gate.py --clips {rows[0].clips} --write docs/gate.md` on {date.today().isoformat()}; do not edit.",
+        f"Made by `{command}` on {date.today().isoformat()}; do not edit.",
         "",
         "`resay voice check FILE|FOLDER [--text TEXT|TABLE] [--json] [--html OUT]` says what would spoil a voice.",
         "",
