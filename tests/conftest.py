@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from resay import audio, consent, reference, text, voices
+from resay.aligner import CLASSES
 from resay.audio import FORMAT, Audio
 from resay.cli import main, sources
 from resay.prosody import Plan
@@ -23,10 +24,25 @@ from resay.voices import Voice
 TODAY = date(2026, 3, 8)
 
 
+class FakeReference:
+    """Hears one and the same person everywhere."""
+
+    def timbre(self, mel: np.ndarray) -> np.ndarray:
+        return np.ones(192, np.float32) / 192**0.5
+
+
+class FakeAligner:
+    """Cannot tell any sound from another."""
+
+    def log_posteriors(self, mel: np.ndarray) -> np.ndarray:
+        return np.full((len(mel), CLASSES), -np.log(CLASSES), np.float32)
+
+
 class FakeEngine:
     """Speaks real sentences as tones whose length and pitch follow from the seed. Keeps the engine's promises."""
 
     def __init__(self) -> None:
+        self.reference, self.aligner = FakeReference(), FakeAligner()
         self.digests = {"prosody": "sha256:" + "0" * 64, "acoustic": "sha256:" + "1" * 64}
 
     def listen(self, sound: Audio) -> tuple[Profile, Report]:

@@ -18,9 +18,9 @@ SOURCE = ROOT / "src" / "resay"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
-    "errors inference ogg audio pitch consent text identity onnx_graph aligner adapter semantic reference prosody "
-    "acoustic vocoder voices synthesis embedding manifest outputs subtitles takes measure pictures compare replay "
-    "archive seeds audition batch cluster jobs server studio train evaluate cli"
+    "errors inference ogg audio pitch consent text identity onnx_graph aligner adapter semantic quality reference "
+    "prosody acoustic vocoder voices catalogue synthesis embedding manifest outputs subtitles pictures alignment "
+    "takes measure compare gate replay archive seeds audition batch cluster jobs server studio train evaluate cli"
 ).split()
 """Every module of the package in its one order: each imports only what stands before it."""
 LOADED_BY_NAME = {"cli": {"train", "evaluate"}}

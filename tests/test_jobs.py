@@ -223,7 +223,9 @@ def test_role_speaks_as_in_a_batch(web, service, run, work):
     ],
 )
 def test_bad_job_is_refused_at_once(web, fields, problem):
-    answer = web.post("/v1/jobs", json={"items": LINES, **fields})
+    # Escapes carry what UTF-8 does not: half a surrogate pair.
+    body = json.dumps({"items": LINES, **fields})
+    answer = web.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422, answer.text
     assert problem in answer.json()["error"]["message"]
     assert web.get("/v1/jobs").json()["data"] == []

@@ -38,6 +38,12 @@ def track(audio: Audio) -> np.ndarray:
     return np.where(is_voiced, np.exp(log_pitch), 0.0).astype(np.float32)
 
 
+def middle_pitch(track: np.ndarray) -> float:
+    """Median of the voiced frames in Hz, the networks' centre where nothing is voiced."""
+    voiced = track[track > 0]
+    return float(np.exp(np.median(np.log(voiced)))) if len(voiced) else PITCH_CENTRE
+
+
 def filled_pitch(pitch: np.ndarray) -> np.ndarray:
     """Pitch without gaps, Hz (T,): unvoiced stretches are bridged in log pitch."""
     voiced = np.flatnonzero(pitch > 0)

@@ -6,6 +6,7 @@ and the header of thousands can be read without their arrays.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -228,7 +229,7 @@ class VoiceLibrary:
             yield self.get(name)
 
     def __contains__(self, name: str) -> bool:
-        return unicodedata.normalize("NFC", name).strip() in self._paths()
+        return self._place(name) is not None
 
     def get(self, name: str) -> Voice:
         """Raises UnknownVoice, with the nearest names, or BadFile for a damaged file."""
@@ -242,7 +243,7 @@ class VoiceLibrary:
 
     def refuse_taken(self, name: str, overwrite: bool = False) -> None:
         """Raises BadOption where a new voice could not get this name."""
-        taken = self._paths().get(name)
+        taken = self._place(name)
         if taken is not None and taken.parent != self.folders[-1]:
             raise BadOption(f"a voice called {name!r} ships with resay; choose another name")
         if taken is not None and not overwrite:
@@ -253,7 +254,7 @@ class VoiceLibrary:
         if checked_name(voice.name) != voice.name:
             raise BadOption(f"{voice.name!r} is not in its canonical form; use {checked_name(voice.name)!r}")
         self.refuse_taken(voice.name, overwrite)
-        path = self._paths().get(voice.name, self.folders[-1] / f"{voice.name}{SUFFIX}")
+        path = self._place(voice.name) or self.folders[-1] / f"{voice.name}{SUFFIX}"
         voice.save(path)
         return path
 
@@ -268,14 +269,29 @@ class VoiceLibrary:
             raise BadFile(f"{path}: cannot be removed ({error.strerror or error})") from error
         return path
 
+    def places(self) -> dict[str, Path]:
+        """Where each voice lies, by name."""
+        return self._paths()
+
     def _path(self, name: str) -> Path:
+        place = self._place(name)
+        if place is not None:
+            return place
         paths = self._paths()
+        near = difflib.get_close_matches(name, paths, n=3) or sorted(paths)[:8]
+        hint = f"did you mean {' or '.join(near)}?" if near else "there are no voices yet"
+        raise UnknownVoice(f"no voice is called {name!r} and no clip lies there; {hint}")
+
+    def _place(self, name: str) -> Path | None:
+        """Where a voice lies. Its file is looked for by its name, so that thousands of others cost nothing."""
         plain = unicodedata.normalize("NFC", name).strip()
-        if plain not in paths:
-            near = difflib.get_close_matches(plain, paths, n=3) or sorted(paths)[:8]
-            hint = f"did you mean {' or '.join(near)}?" if near else "there are no voices yet"
-            raise UnknownVoice(f"no voice is called {name!r} and no clip lies there; {hint}")
-        return paths[plain]
+        for folder in self.folders if plain and not FORBIDDEN & set(plain) and plain[0] != "." else ():
+            path = folder / f"{plain}{SUFFIX}"
+            with contextlib.suppress(OSError, ValueError):  # a name too long, or with a zero byte, is no file's
+                if path.is_file():
+                    return path
+        # Some systems hand file names on in another normal form; only there is the whole folder read.
+        return None if plain.isascii() else self._paths().get(plain)
 
     def _paths(self) -> dict[str, Path]:
         # Folders are read anew every time: a listing is quick, and another process may just have added a voice.

@@ -15,7 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import BadOption, BadRequest, ResayError
-from . import audition, batch, clean, doctor, jobs, keys, lexicon, phonemes, replays, seeds, serve, speak, voices
+from . import align, audition, batch, clean, doctor, jobs, keys, lexicon, phonemes, replays, seeds, serve, speak, voices
 from .messages import message
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("voices")(voices.listing)
 app.command("phonemes")(phonemes.phonemes)
 app.command("doctor")(doctor.doctor)
 app.command("providers")(doctor.providers)
+app.command("align")(align.align_command)
 app.command("audition")(audition.audition_command)
 app.command("batch")(batch.batch_command)
 app.command("replay")(replays.replay_command)

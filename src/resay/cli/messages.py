@@ -158,6 +158,34 @@ MESSAGES = {
     "voice_removed": ("removed voice {name} ({path})", "已删除声音 {name}（{path}）"),
     "clip_accepted": ("{clip}: usable as a reference", "{clip}：可作为参考音频"),
     "clip_refused": ("{clip}: not usable as a reference: {problem}", "{clip}：不可作为参考音频：{problem}"),
+    "checking": ("listening", "正在检查"),
+    "covered": ("{sentences} texts, {questions} questions", "{sentences} 条文本，{questions} 个问句"),
+    "no_sounds": ("{folder}: no sound files in this folder", "{folder}：文件夹中没有音频文件"),
+    "no_texts": (
+        "{folder}: no sound has its text beside it; NAME.wav wants NAME.txt",
+        "{folder}：没有与音频同名的文本；NAME.wav 需要 NAME.txt",
+    ),
+    "no_such_sounds": (
+        "{file}: names sounds that are not in the folder: {names}",
+        "{file}：列出的音频不在文件夹中：{names}",
+    ),
+    "no_table": (
+        "{file}:{line}: give a sound's name and its text, parted by a tab or |",
+        "{file}:{line}：请写音频名与文本，用制表符或 | 分隔",
+    ),
+    "no_text_beside": (
+        "say what {clip} says: TEXT, or a file {file} beside it",
+        "请给出 {clip} 的文本：TEXT，或旁边的 {file}",
+    ),
+    "align_ending": ("{output}: give a file ending in {endings}", "{output}：请给出以 {endings} 结尾的文件"),
+    "aligned": (
+        "{output}: {words} words, heard with {sure:.0%} confidence",
+        "{output}：{words} 个词，平均置信度 {sure:.0%}",
+    ),
+    "disagreement": (
+        "{kind} {text} [{start:.2f}–{end:.2f} s]",
+        "文本与声音不符（{kind}）{text} [{start:.2f}–{end:.2f} 秒]",
+    ),
     "line_failed": ("line {line}: {problem}", "第 {line} 行：{problem}"),
     "listening": (
         "resay listens on {address} (Control-C ends it)",

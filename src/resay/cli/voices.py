@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .. import audio
-from ..errors import BadAudio, BadFile
-from ..reference import Report, check
-from ..voices import Voice, VoiceLibrary, checked_name
-from . import options, sources
+from .. import catalogue
+from ..errors import BadAudio
+from ..voices import checked_name
+from . import checking, options, sources
 from .messages import message
 
 app = typer.Typer(help="Add, show, check and remove voices.", rich_markup_mode=None)
@@ -26,33 +25,26 @@ VoiceLanguage = Annotated[
 ]
 
 
-def listing(voices: options.Voices = None, as_json: options.Json = False) -> None:
-    """List the voices."""
-    library = sources.library(voices)
-    found = list(_readable(library))
+def listing(
+    find: Annotated[
+        str, typer.Option("--find", metavar="WORDS", help="Those with all the words in name, description or tags.")
+    ] = "",
+    language: Annotated[Literal["zh", "en"] | None, typer.Option("--language", help="Those of one language.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Those with this tag; may repeat.")] = None,
+    voices: options.Voices = None,
+    as_json: options.Json = False,
+) -> None:
+    """List the voices, all or those that are looked for."""
+    # One bad file shall not hide the others.
+    known = catalogue.entries(sources.library(voices), damaged=sources.note)
+    found = catalogue.matching(known, find, language, tag or ())
     if as_json:
-        print(json.dumps({"voices": [_listed(voice, library) for voice in found]}, ensure_ascii=False))
+        print(json.dumps({"voices": [asdict(entry) for entry in found]}, ensure_ascii=False))
         return
-    width = max((len(voice.name) for voice in found), default=0)
-    for voice in found:
-        print(f"{voice.name:{width}}  {voice.language}  {voice.gender:6}  {voice.description}".rstrip())
-
-
-def _readable(library: VoiceLibrary) -> list[Voice]:
-    """Every voice but the damaged ones: one bad file shall not hide the others."""
-    found = []
-    for name in library.names():
-        try:
-            found.append(library.get(name))
-        except BadFile as error:
-            sources.note(str(error))
-    return found
-
-
-def _listed(voice: Voice, library: VoiceLibrary) -> dict[str, Any]:
-    facts = {"name": voice.name, "language": voice.language, "gender": voice.gender, "description": voice.description}
-    kept = {"seed": voice.seed, "tags": list(voice.tags), "shipped": not library.is_own(voice.name)}
-    return {**facts, **kept, "digest": voice.digest}
+    width = max((len(entry.name) for entry in found), default=0)
+    for entry in found:
+        tags = f"  [{', '.join(entry.tags)}]" if entry.tags else ""
+        print(f"{entry.name:{width}}  {entry.language}  {entry.gender:6}  {entry.description}{tags}".rstrip())
 
 
 @app.command("add")
@@ -99,17 +91,7 @@ def show(name: Name, voices: options.Voices = None, as_json: options.Json = Fals
     _print_facts({field: value for field, value in facts.items() if value not in ("", None, {}, [])})
 
 
-@app.command("check")
-def check_clip(clip: Clip, as_json: options.Json = False) -> None:
-    """Say whether CLIP is good enough to clone, and what would spoil the voice. Exit code 2 where it is not."""
-    report = check(audio.read(clip))
-    if as_json:
-        print(json.dumps({"clip": str(clip), "accepted": report.accepted, **asdict(report)}, ensure_ascii=False))
-    else:
-        _print_report(clip, report)
-    for finding in report.findings:
-        if finding.severity == "refusal":
-            raise BadAudio(message("clip_refused", clip=clip, problem=finding.message))
+app.command("check")(checking.check_recordings)
 
 
 @app.command("remove")
@@ -117,16 +99,6 @@ def remove(name: Name, voices: options.Voices = None, as_json: options.Json = Fa
     """Delete a voice of yours."""
     path = sources.library(voices).remove(name)
     print(json.dumps({"removed": str(path)}) if as_json else message("voice_removed", name=name, path=path))
-
-
-def _print_report(clip: Path, report: Report) -> None:
-    if report.accepted:
-        print(message("clip_accepted", clip=clip))
-    facts = asdict(report)
-    findings = facts.pop("findings")
-    _print_facts(facts)
-    for finding in findings:
-        print(f"{finding['severity']}: {finding['message']}")
 
 
 def _print_facts(facts: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ resay train aligner                where every sound is: durations for the two b
 resay train acoustic               phonemes and plan to mel
 resay train semantic TEXT...       semantic encoder         → resay train vectors
 resay train prosody                language model of durations, pitch and energy
+resay train gate|doubts          what recordings and alignments are judged by
 resay train export MODELS          graphs, model.json, default voices
 """
 
@@ -30,6 +31,7 @@ from . import (
     annotations,
     critic,
     export,
+    gate_command,
     loop,
     prosody_net,
     prosody_stage,
@@ -50,6 +52,9 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+
+app.command("gate")(gate_command.train_gate)
+app.command("doubts")(gate_command.train_doubts)
 
 
 def _record(options: loop.Options, stage: str, clips: list[recordings.Clip], shape: Any) -> None:

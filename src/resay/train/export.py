@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from .. import aligner, audio
 from .acoustic_net import LATENT_PARTS, AcousticNet, toned
 from .aligner_net import AlignerNet
+from .gate_net import GateNet
 from .prosody_net import ProsodyNet
 from .reference_net import ReferenceNet
 from .semantic_net import SemanticNet
@@ -176,6 +177,12 @@ def export_aligner(net: AlignerNet, path: Path) -> None:
     example = {"mel": torch.zeros(1, 200, net.shape.mel_bands)}
     axes = {name: {1: "frames"} for name in ("mel", "log_posteriors")}
     _write(_export(net, example, ["log_posteriors"], axes), path, asdict(net.shape), 8)
+
+
+def export_gate(net: GateNet, path: Path) -> None:
+    example = {"mel": torch.zeros(1, 200, net.shape.mel_bands)}
+    axes = {"mel": {1: "frames"}, "units": {1: "units"}}
+    _write(_export(net, example, ["units", "clip"], axes), path, asdict(net.shape))
 
 
 def export_acoustic(net: AcousticNet, folder: Path, bits: int = 8, latent: bool = True) -> None:
