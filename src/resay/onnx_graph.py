@@ -21,7 +21,11 @@ PROVIDERS = {
 class OnnxGraph:
     """An ONNX file with its digest. `run` takes and returns arrays by name."""
 
-    def __init__(self, path: Path, threads: int = 2, provider: str = "cpu") -> None:
+    def __init__(self, path: Path, threads: int = 2, provider: str = "cpu", small: bool = False) -> None:
+        """`small` saves memory at some cost of speed: no arena that keeps what was once used, no packed copies.
+
+        Raises BadOption where the provider cannot run here, BrokenModel where the file is damaged.
+        """
         if provider not in PROVIDERS:
             raise BadOption(f"unknown provider {provider!r}; choose one of {', '.join(PROVIDERS)}")
         wanted = PROVIDERS[provider]
@@ -37,6 +41,9 @@ class OnnxGraph:
         options.log_severity_level = 3
         # Busy-waiting threads would take the processor from other requests between two short graphs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if small:
+            options.enable_cpu_mem_arena = False
+            options.add_session_config_entry("session.disable_prepacking", "1")
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=wanted)
         except Exception as error:  # onnxruntime raises a family of its own, unrelated classes

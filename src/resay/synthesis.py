@@ -5,6 +5,7 @@ Letters in shapes: S samples, P phonemes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -133,7 +134,9 @@ class Engine:
     def __init__(self, models: Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
         folder = models or SHIPPED
         self.shape = _shape(folder)
-        graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider) for name in GRAPHS}
+        self.identity = _identity(self.shape)
+        small = bool(self.shape.get("precision", {}).get("small"))
+        graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider, small) for name in GRAPHS}
         self.digests = {name: graph.digest for name, graph in graphs.items()}
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
@@ -148,12 +151,15 @@ class Engine:
         self.prosody = ProsodyModel(
             graphs["prosody_text"], graphs["prosody_steps"], graphs["prosody_heads"], codes, cache
         )
+        self.codes = codes
+        self.takes_adapters = "adapter" in graphs["acoustic_decoder"].shapes
+        """Whether voices can be tuned on these weights."""
         self.acoustic = Acoustic(graphs["acoustic_encoder"], graphs["acoustic_decoder"], strength)
         self.vocoder = Vocoder(graphs["vocoder"])
         self.semantic: SemanticEncoder | None = None
         if self.shape.get("semantic"):
             # Two milliseconds a sentence: more threads would only wait for each other.
-            self.semantic = SemanticEncoder.open(folder / "semantic.onnx")
+            self.semantic = SemanticEncoder.open(folder / "semantic.onnx", small=small)
             self.digests["semantic"] = self.semantic.digest
 
     def listen(self, sound: Audio) -> tuple[Profile, Report]:
@@ -178,6 +184,9 @@ class Engine:
         voice.consent.require(Use.SPEAK, today or date.today())
         if request.context and self.semantic is None:
             raise BadOption("these weights carry nothing over from sentence to sentence; speak without --context")
+        own = voice.profile.adapter
+        if own is not None and own.model != self.identity:
+            raise BadRequest(f"{voice.name} was tuned for other weights; tune it again with `resay tune`")
         read = partial(text.sentences, request.text, request.language, lexicon, voice.language)
         if plans is not None and [len(plan.durations) for plan in plans] != [len(s.phonemes) for s in read()]:
             raise BadRequest("the plans do not fit the text: it reads differently now")
@@ -230,6 +239,12 @@ class Engine:
 
 
 CODE_NAMES = ("durations", "pitch", "energy")
+
+
+def _identity(shape: dict[str, Any]) -> str:
+    """Which training the weights come from, whatever precision they are stored in: SHA-256 over `model.json`."""
+    content = {name: value for name, value in shape.items() if name != "precision"}
+    return "sha256:" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _shape(folder: Path) -> dict[str, Any]:
