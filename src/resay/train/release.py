@@ -201,6 +201,5 @@ def write_digests(folder: Path) -> None:
 
 
 def _write_with_digests(folder: Path, content: dict[str, Any]) -> None:
-    graphs = {name: synthesis.digest_of_file(folder / f"{name}.onnx") for name in synthesis.GRAPHS}
-    content = {**content, "digests": synthesis.digests_of(graphs, content)}
+    content = synthesis.with_digests(content, folder)
     audio.write_bytes(folder / "model.json", (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
