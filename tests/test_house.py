@@ -17,9 +17,9 @@ SOURCE = ROOT / "src" / "resay"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
-    "errors ogg audio pitch consent text identity onnx_graph aligner adapter reference prosody acoustic vocoder voices "
-    "synthesis embedding manifest outputs subtitles takes measure pictures compare replay archive seeds audition "
-    "batch server studio train evaluate cli"
+    "errors ogg audio pitch signing consent text identity onnx_graph aligner adapter reference prosody acoustic vocoder "
+    "voices vault synthesis blurring embedding manifest outputs subtitles takes measure pictures compare replay archive "
+    "seeds forgetting audition batch server studio train federated evaluate cli"
 ).split()
 """Every module of the package in its one order: each imports only what stands before it."""
 LOADED_BY_NAME = {"cli": {"train", "evaluate"}}

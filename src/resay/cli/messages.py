@@ -44,6 +44,22 @@ MESSAGES = {
         "{voice} carries its own consent; --consent changes nothing",
         "{voice} 自带同意记录，--consent 不起作用",
     ),
+    "consent_given": (
+        "{output}: {speaker} agrees to {uses} until {until}, signed by {key}",
+        "{output}：{speaker} 同意 {uses}，至 {until}，签名密钥 {key}",
+    ),
+    "consent_stands": (
+        "{source}: {speaker} agrees to {uses} until {until} ({signed})",
+        "{source}：{speaker} 同意 {uses}，至 {until}（{signed}）",
+    ),
+    "signed_by": ("signed by {key}", "签名密钥 {key}"),
+    "unsigned": ("not signed", "未签名"),
+    "no_end": ("further notice", "另行通知"),
+    "consent_withdrawn": (
+        "withdrew {speaker}'s consent {consent}; nothing speaks, tunes or joins under it here any more",
+        "已撤回 {speaker} 的同意 {consent}；此机器不再据此合成、训练或参与联邦",
+    ),
+    "consent_withdrawn_already": ("{consent} was withdrawn before", "{consent} 此前已撤回"),
     "unready": (
         "{option} is not available in this version of resay; leave it out",
         "此版本的 resay 尚不支持 {option}，请去掉该选项",

@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,11 @@ def permission(choice: str | None, found: Voice | Path) -> Consent:
         return found.consent
     if choice is None:
         raise ConsentMissing(message("consent", clip=found))
-    return consent.own() if choice == "own" else consent.from_file(choice)
+    agreed = consent.own() if choice == "own" else consent.from_file(choice)
+    try:
+        return consent.taken(agreed, digest_of(found.read_bytes()), date.today())
+    except OSError as error:
+        raise BadAudio(f"{found}: cannot be read ({error.strerror or error})") from error
 
 
 @dataclass(frozen=True)
