@@ -64,8 +64,9 @@ def profile(seed: int = 0) -> Profile:
 
 @pytest.fixture(autouse=True)
 def consents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The signing key and the withdrawals of every test are its own."""
+    """The signing key, the withdrawals and the vault of every test are its own."""
     monkeypatch.setenv("RESAY_CONSENTS", str(tmp_path / "consents"))
+    monkeypatch.setenv("RESAY_VAULT", str(tmp_path / "vault"))
     return tmp_path / "consents"
 
 

@@ -15,7 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import BadOption, BadRequest, ResayError
-from . import audition, batch, consents, doctor, keys, lexicon, phonemes, replays, seeds, serve, speak, voices
+from . import audition, batch, consents, doctor, keys, lexicon, phonemes, replays, seeds, serve, speak, vaults, voices
 from .messages import message
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.command("serve")(serve.serve)
 app.command("studio")(serve.studio)
 app.add_typer(voices.app, name="voice")
 app.add_typer(consents.app, name="consent")
+app.add_typer(vaults.app, name="vault")
 app.add_typer(keys.app, name="key")
 app.add_typer(seeds.app, name="seeds")
 app.add_typer(lexicon.app, name="lexicon")
