@@ -1,6 +1,6 @@
 """What a blurred voice is still like, and how surely it is still found: likeness against re-identification.
 
-    python bench/blur.py --cache runs/cache [--speak 12]
+    python bench/blur.py --cache runs/cache [--speak 12] [--draws 20]
 
 Speakers whom no network was trained on are blurred; a gallery holds another clip of each of them and one of every other
 person with two clips. Two attackers: one takes the nearest timbre, one knows all about the blur and about how people's
@@ -64,8 +64,10 @@ class Informed:
         # The copy was brought back to unit length; how much it had grown is known on average.
         grown = np.sqrt(1 + strength**2 * (self.axes[:, :-1] ** 2).sum())
         lengths = np.append(np.full(blurred.shape[1] - 1, grown), 1.0)
-        away = (blurred * lengths - self.mean)[:, None] - expected[None]
-        return -np.einsum("pgd,de,pge->pg", away, np.linalg.inv(spread), away)
+        # In coordinates in which the spread is a unit ball, log likelihood is minus half the squared distance.
+        unit = np.linalg.cholesky(np.linalg.inv(spread))
+        seen, known = (blurred * lengths - self.mean) @ unit, expected @ unit
+        return seen @ known.T - 0.5 * (known**2).sum(axis=1)
 
 
 def equal_error(scores: np.ndarray) -> float:
@@ -85,56 +87,58 @@ def spoken(engine: synthesis.Engine, profile: Profile, other: np.ndarray) -> tup
     return float(timbre @ other), reference.check(sound).accepted
 
 
+class Bench:
+    """Everybody's profiles, the gallery, and both attackers."""
+
+    def __init__(self, cache: Path) -> None:
+        recordings = Recordings(cache)
+        self.profiles, self.axes, self.known = annotations.profiles(cache), blurring.shipped_axes(), people(recordings)
+        self.features = np.concatenate([self.profiles.timbre, np.log(self.profiles.pitch)[:, None]], axis=1)
+        self.attacker = Informed(self.features, self.known, self.axes)
+        self.rows = self.known.rows[: self.known.held_out, 0]
+        self.engine = synthesis.Engine()
+
+    def copies(self, strength: float, random: np.random.Generator) -> list[Profile]:
+        """Of all held-out people."""
+        timbre, style, pitch = self.profiles.timbre, self.profiles.style, self.profiles.pitch
+        whole = [Profile(timbre[row], style[row], float(pitch[row])) for row in self.rows]
+        return [blurring.blurred_profile(profile, strength, self.axes, random) for profile in whole]
+
+    def found(self, copies: list[Profile], strength: float) -> list[float]:
+        """Cosine to the voice, shares that each attack finds, equal error rate."""
+        timbre = np.array([copy.timbre for copy in copies])
+        vectors = np.concatenate([timbre, np.log([[copy.pitch] for copy in copies])], axis=1)
+        same_clip, gallery = (self.features[self.known.rows[:, side]] for side in (0, 1))
+        near = timbre @ gallery[:, :-1].T
+        tables = near, self.attacker.scores(gallery, vectors, strength), timbre @ same_clip[:, :-1].T
+        own = np.arange(len(copies))
+        hits = [float((table.argmax(axis=1) == own).mean()) for table in tables]
+        cosine = float((timbre * self.profiles.timbre[self.rows]).sum(axis=1).mean())
+        return [cosine, *hits, equal_error(near[:, : len(copies)])]
+
+    def heard(self, copies: list[Profile], count: int) -> np.ndarray:
+        """Mean cosine of spoken copies to the people's other clips, and the share that passes for speech."""
+        others = self.profiles.timbre[self.known.rows[:count, 1]]
+        return np.mean([spoken(self.engine, copy, other) for copy, other in zip(copies, others, strict=False)], axis=0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
     parser.add_argument("--speak", type=int, default=12, help="held-out people whose copies speak")
     parser.add_argument("--draws", type=int, default=20, help="of the noise")
     options = parser.parse_args()
-    recordings, profiles = Recordings(options.cache), annotations.profiles(options.cache)
-    axes, known = blurring.shipped_axes(), people(recordings)
-    features = np.concatenate([profiles.timbre, np.log(profiles.pitch)[:, None]], axis=1)
-    attacker = Informed(features, known, axes)
-    rows, engine = known.rows[: known.held_out, 0], synthesis.Engine()
-    gallery = features[known.rows[:, 1]]
-    same_clip = features[known.rows[:, 0]]
-    random = np.random.Generator(np.random.Philox(0))
-    print(f"{known.held_out} held-out people among {len(known.rows)}; chance {1 / len(known.rows):.2%}\n")
-    print(
-        "| strength | cosine to the voice | spoken: cosine to the person | is speech | nearest | informed | same clip | EER |"
-    )
+    bench, random = Bench(options.cache), np.random.Generator(np.random.Philox(0))
+    gallery = len(bench.known.rows)
+    print(f"{bench.known.held_out} held-out people among {gallery}; chance {1 / gallery:.2%}\n")
+    print("| strength | cosine to the voice | spoken: to the person | speech | nearest | informed | same clip | EER |")
     print("|-|-|-|-|-|-|-|-|")
     for strength in STRENGTHS:
-        found: list[tuple[float, ...]] = []
-        heard: list[tuple[float, bool]] = []
-        for draw in range(options.draws):
-            copies = [
-                blurring.blurred_profile(
-                    Profile(profiles.timbre[row], profiles.style[row], float(profiles.pitch[row])),
-                    strength,
-                    axes,
-                    random,
-                )
-                for row in rows
-            ]
-            timbre = np.array([copy.timbre for copy in copies])
-            vectors = np.concatenate([timbre, np.log([[copy.pitch] for copy in copies])], axis=1)
-            near = timbre @ gallery[:, :192].T
-            own = np.arange(len(rows))
-            informed = attacker.scores(gallery, vectors, strength)
-            again = timbre @ same_clip[:, :192].T
-            cosine = (timbre * profiles.timbre[rows]).sum(axis=1).mean()
-            hits = [(table.argmax(axis=1) == own).mean() for table in (near, informed, again)]
-            found.append((cosine, *hits, equal_error(near[:, : len(rows)])))
-            if draw == 0:
-                others = profiles.timbre[known.rows[: options.speak, 1]]
-                heard = [spoken(engine, copy, other) for copy, other in zip(copies, others, strict=False)]
-        cosine, nearest, informed_hits, clip_hits, error = np.mean(found, axis=0)
-        print(
-            f"| {strength:g} | {cosine:.2f} | {np.mean([likeness for likeness, _ in heard]):.2f} | {np.mean([speech for _, speech in heard]):.0%} | {nearest:.0%} | {informed_hits:.0%} "
-            f"| {clip_hits:.0%} | {error:.0%} |",
-            flush=True,
-        )
+        draws = [bench.copies(strength, random) for _ in range(options.draws)]
+        cosine, *hits, error = np.mean([bench.found(copies, strength) for copies in draws], axis=0)
+        likeness, speech = bench.heard(draws[0], options.speak)
+        shares = " | ".join(f"{share:.0%}" for share in (speech, *hits, error))
+        print(f"| {strength:g} | {cosine:.2f} | {likeness:.2f} | {shares} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import numpy as np
 import pytest
+import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("pycrdt")
 
 from resay.errors import BadFile, BadLexicon, BadOption
-from resay.federated import dictionaries
+from resay.federated import dictionaries, dictionary_command
 from resay.federated.dictionaries import Published, Record, Shelf, count_round, resolved
 from resay.text import Lexicon
 
@@ -198,3 +201,38 @@ def test_damaged_shelf_is_told(shelf):
     (shelf.folder / "opted_in.json").write_text("{")
     with pytest.raises(BadFile):
         Shelf.open(shelf.folder)
+
+
+def test_commands_share_take_and_write(tmp_path, capsys):
+    lexicon, shelf, increment = tmp_path / "mine.jsonl", tmp_path / "shelf", tmp_path / "increment"
+    Lexicon(dict([COMMON, RARE])).save(lexicon)
+    server = Published()
+    server.publish(4, {("北京", "běi jīng"): 5})
+    increment.write_bytes(server.increment())
+
+    def run(*arguments):
+        typer.main.get_command(dictionary_command.app).main(args=[str(it) for it in arguments], standalone_mode=False)
+        return capsys.readouterr().out
+
+    assert json.loads(run("opt-in", shelf, "重庆", "--lexicon", lexicon, "--json"))["counted"] == ["重庆"]
+    told = json.loads(run("take", shelf, increment, "--json"))
+    assert told == {"own": 2, "counted": ["重庆"], "agreed": 1, "round": 4}
+    run("write", shelf, "-o", tmp_path / "all.jsonl")
+    assert set(Lexicon.load(tmp_path / "all.jsonl").entries) == {"重庆", "Zyx", "北京"}
+    assert "counted: nothing" in run("opt-out", shelf, "重庆")
+    assert "2 entries of your own" in run("status", shelf)
+    with pytest.raises(BadFile):
+        run("take", shelf, tmp_path / "none")
+
+
+def test_counting_through_the_secure_sum():
+    secure_sum = pytest.importorskip("resay.federated.secure_sum")
+    clients = {number: [COMMON] if number else [COMMON, RARE] for number in range(4)}
+    identities = {number: Ed25519PrivateKey.generate() for number in clients}
+
+    def masked(vectors):
+        length = len(next(iter(vectors.values())))
+        round_ = secure_sum.Round("dictionary", length, tuple(sorted(vectors)), length, 3)
+        return secure_sum.run(round_, vectors, identities)
+
+    assert count_round(clients, NONCE, 3, masked) == {COMMON: 4}
