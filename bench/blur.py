@@ -51,7 +51,7 @@ class Informed:
 
     def __init__(self, features: np.ndarray, known: People, axes: np.ndarray) -> None:
         one, other = (features[known.rows[known.held_out :, side]] for side in (0, 1))
-        self.mean, self.axes = one.mean(axis=0), axes
+        self.mean, self.axes = one.mean(axis=0), blurring.full_axes(axes)
         self.within = np.cov((one - other).T) / 2
         self.between = np.cov(((one + other) / 2).T) - self.within / 2
         self.floor = 1e-5 * np.eye(features.shape[1])  # of directions in which nobody differs

@@ -48,6 +48,16 @@ def shipped_axes(models: Path | None = None) -> np.ndarray:
     return found
 
 
+def full_axes(directions: np.ndarray) -> np.ndarray:
+    """As many axes as there are dimensions, (193, 193): the rest gets as much noise as the shortest axis that is known.
+
+    Without it, what little of a voice lies beside the axes would stay clear, and be enough to find its speaker.
+    """
+    lengths = np.linalg.norm(directions, axis=1)
+    rest = np.linalg.svd(directions / lengths[:, None])[2][len(directions) :]
+    return np.concatenate([directions, lengths.min() * rest])
+
+
 def blurred_profile(profile: Profile, strength: float, directions: np.ndarray, random: np.random.Generator) -> Profile:
     """With noise on timbre, pitch and style; without how single sounds are made, and without what tuning has added.
 
@@ -56,7 +66,8 @@ def blurred_profile(profile: Profile, strength: float, directions: np.ndarray, r
     size = len(profile.timbre)
     if directions.shape[1] != size + 1:
         raise BadOption("this voice was made with other weights; clone it anew before it is blurred")
-    noise = strength * (random.standard_normal(len(directions)) @ directions)
+    every = full_axes(directions)
+    noise = strength * (random.standard_normal(len(every)) @ every)
     timbre = profile.timbre + noise[:size]
     # Style is in standard deviations of ordinary speech already, its sixteen numbers nearly independent.
     style = np.clip(profile.style + strength * random.standard_normal(len(profile.style)), -3.0, 3.0)

@@ -1,9 +1,8 @@
-"""For a few organisations: updates are added up under encryption, and the key is with nobody who sees them one by one.
+"""For a few organisations: updates are added up under encryption, and nobody who sees them one by one has the key.
 
-CKKS (Cheon et al. 2017) by TenSEAL. Three parts: members encrypt with the public key; the server adds ciphertexts, which
-it cannot read; a key keeper, who is neither, decrypts the sum and only the sum. Against what each of them learns there
-is no protection from the server and the keeper together: they can open every single update. Members need not trust
-each other.
+CKKS (Cheon et al. 2017) by TenSEAL. Three parts: members encrypt with the public key; the server adds ciphertexts,
+which it cannot read; a key keeper, who is neither, decrypts the sum and only the sum. There is no protection from the
+server and the keeper together: they can open every single update. Members need not trust each other.
 
 Letters in shapes: D parameters, N members.
 """
