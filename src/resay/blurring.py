@@ -33,7 +33,7 @@ def axes(timbre: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     features = np.concatenate([timbre, np.log(pitch)[:, None]], axis=1)
     values, vectors = np.linalg.eigh(np.cov(features.T))
     first = np.argsort(values)[::-1][:AXES]
-    return (vectors[:, first] * np.sqrt(values[first])).T
+    return (vectors[:, first] * np.sqrt(np.maximum(values[first], 0.0))).T
 
 
 def shipped_axes(models: Path | None = None) -> np.ndarray:
