@@ -7,7 +7,7 @@ about the protection, so it fails the audit as well.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -96,15 +96,15 @@ def lines(stage: Stage, candidates: int) -> Iterator[Line]:
     victims, updates = stage.people[:candidates], stage.updates[:candidates]
     voices = [stranger.elsewhere for stranger in stage.strangers[:VOICES]]
     masked = _masked(updates, stage.training)
-    matchers = {
+    matchers: dict[str, Callable[[], Matcher]] = {
         "whose voice": lambda: Matcher(attacks.guesses_of_voice(stage.lab, victims)),
         "which text": lambda: Matcher(*attacks.guesses_of_text(stage.lab, victims, voices)),
     }
     for name, made in matchers.items():
         matcher, chance = made(), 1 / candidates
         yield control(name, "one open update", matcher.recovered(updates), chance)
-        found = np.mean([matcher.recovered(words) for words in masked])
-        yield protected(name, "one update as it is sent", float(found), chance)
+        found = float(np.mean([matcher.recovered(words) for words in masked]))
+        yield protected(name, "one update as it is sent", found, chance)
         silent = replace(stage.training, noise=0.0)
         found = matcher.in_crowd(updates, stage.crowd, silent, stage.random)
         yield Line(name, f"sum of {stage.training.expected:.0f}, no noise", found, chance, "open", 1.0)
@@ -196,7 +196,7 @@ def audit(
     noise: Annotated[float, typer.Option(min=0, help="Of the sum, in clipping norms.")] = Training.noise,
     rounds: Annotated[int, typer.Option(min=1)] = Training.rounds,
     clip: Annotated[float, typer.Option(help="Longest update of a client.")] = Training.clip,
-    candidates: Annotated[int, typer.Option(min=8, help="People among whom one is to be found.")] = 20,
+    candidates: Annotated[int, typer.Option(min=8, help="People among whom one is to be found.")] = 16,
     people: Annotated[int, typer.Option(min=24, help="People for the membership attack, half of them members.")] = 48,
     seed: Annotated[int, typer.Option(min=0, help="Of the people and of chance.")] = 0,
     models: Annotated[Path, typer.Option(help="Weights, instead of the shipped ones.")] = synthesis.SHIPPED,
