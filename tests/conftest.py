@@ -80,6 +80,14 @@ def profile(seed: int = 0) -> Profile:
     return Profile(timbre / np.linalg.norm(timbre), random.standard_normal(16).astype(np.float32), 180.0)
 
 
+@pytest.fixture(autouse=True)
+def consents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The signing key, the withdrawals and the vault of every test are its own."""
+    monkeypatch.setenv("RESAY_CONSENTS", str(tmp_path / "consents"))
+    monkeypatch.setenv("RESAY_VAULT", str(tmp_path / "vault"))
+    return tmp_path / "consents"
+
+
 @pytest.fixture
 def voice() -> Voice:
     return Voice("Ada", "en", profile(), consent.embedded("Ada"), gender="female", description="calm", tags=("demo",))

@@ -250,6 +250,17 @@ def test_expired_consent_is_silence(service, web, voice):
     assert problem(web.post("/v1/audio/speech", json=body(voice="Eve")), 403)["code"] == "consent_missing"
 
 
+def test_cloned_voice_carries_a_signed_consent_that_can_be_withdrawn(service, web, clip):
+    files = {"audio_sample": ("clip.wav", clip.read_bytes(), "audio/wav")}
+    made = web.post("/v1/audio/voices", data={"name": "Eve", "consent": "own"}, files=files).json()
+    agreed = consent.Consent.from_json(made["consent"])
+    assert agreed.signature is not None
+    assert agreed.clips == (manifest.digest_of(clip.read_bytes()),)
+    assert web.post("/v1/audio/speech", json=body(voice="Eve")).status_code == 200
+    consent.withdraw(agreed, TODAY)
+    assert "withdrawn" in str(problem(web.post("/v1/audio/speech", json=body(voice="Eve")), 403)["message"])
+
+
 def test_a_failure_before_the_first_sound_is_no_200(service, port_of):
     class Broken:
         def stream(self, request, voice, **options):

@@ -186,6 +186,23 @@ def write_bytes(path: str | Path, content: bytes) -> None:
         raise BadFile(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
+def erase(path: Path) -> None:
+    """Overwrite a file, then unlink it. Raises BadFile.
+
+    Flash, journals, snapshots and backups may keep older copies of the same bytes: only what was sealed is safe there.
+    """
+    try:
+        with path.open("r+b") as file:
+            left = path.stat().st_size
+            while left > 0:
+                left -= file.write(os.urandom(min(left, 2**20)))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+    except OSError as error:
+        raise BadFile(f"{path}: cannot be erased ({error.strerror or error})") from error
+
+
 def frames(samples: np.ndarray, audio_format: AudioFormat = FORMAT) -> np.ndarray:
     """Overlapping windows (S,) -> (T, window), T = S // hop, frame t centred on sample (t + 1/2) hop."""
     side = (audio_format.window - audio_format.hop) // 2

@@ -15,7 +15,24 @@ import typer
 
 from .. import __version__
 from ..errors import BadOption, BadRequest, ResayError
-from . import align, audition, batch, clean, doctor, jobs, keys, lexicon, phonemes, replays, seeds, serve, speak, voices
+from . import (
+    align,
+    audition,
+    batch,
+    clean,
+    consents,
+    doctor,
+    jobs,
+    keys,
+    lexicon,
+    phonemes,
+    replays,
+    seeds,
+    serve,
+    speak,
+    vaults,
+    voices,
+)
 from .messages import message
 
 app = typer.Typer(
@@ -40,6 +57,8 @@ app.command("clean")(clean.clean)
 app.command("serve")(serve.serve)
 app.command("studio")(serve.studio)
 app.add_typer(voices.app, name="voice")
+app.add_typer(consents.app, name="consent")
+app.add_typer(vaults.app, name="vault")
 app.add_typer(keys.app, name="key")
 app.add_typer(seeds.app, name="seeds")
 app.add_typer(jobs.app, name="jobs")

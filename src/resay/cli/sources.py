@@ -9,16 +9,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import audio, consent, identity, text, voices
+import typer
+
+from .. import audio, consent, identity, text, vault, voices
 from ..consent import Consent
 from ..errors import BadAudio, BadFile, BadLexicon, BadOption, BadRequest, BadText, ConsentMissing
 from ..identity import Clip
 from ..manifest import Input, digest_of
 from ..text import Lexicon
 from ..text.analyses import Analyses
+from ..vault import Vault
 from ..voices import Voice, VoiceLibrary
 from . import options
 from .messages import message
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 HIGHEST_SEED = 2**63 - 1
 PHONEME_LEXICON = Path("configs") / "G2P_replace_dict.jsonl"  # where GLM-TTS keeps it, in the working directory
 DRAWN_SEEDS = 1_000_000  # a drawn seed shall be short enough to be passed on by word of mouth
+IN_VAULT, VOICE_ITEM = "vault:", "voice/"
+"""How a voice in the vault is named on the command line, and inside the vault."""
 SOUND_ENDINGS = frozenset(
     ".wav .wave .flac .mp3 .ogg .oga .opus .m4a .aac .wma .aiff .aif .mp4 .mkv .mov .webm .avi".split()
 )
@@ -91,7 +97,13 @@ def library(folder: Path | None) -> VoiceLibrary:
 
 
 def voice_or_clip(name: str, known: VoiceLibrary) -> Voice | Path:
-    """What `NAME|CLIP` means: a voice by name `.voice` file, or clip. Raises UnknownVoice, BadAudio."""
+    """What `NAME|CLIP` means: a voice by name, `.voice` file or `vault:NAME`, or a clip.
+
+    Raises UnknownVoice, BadAudio, BadOption.
+    """
+    if name.startswith(IN_VAULT):
+        kept = name.removeprefix(IN_VAULT)
+        return voices.parse(open_vault().get(f"{VOICE_ITEM}{kept}"), name)
     path = Path(name)
     exists = os.path.exists(name)  # noqa: PTH110 - Path.exists raises for names that are too long to be any file's
     is_path = exists or len(path.parts) > 1 or path.suffix.lower() in {*SOUND_ENDINGS, voices.SUFFIX}
@@ -104,6 +116,23 @@ def voice_or_clip(name: str, known: VoiceLibrary) -> Voice | Path:
     return path
 
 
+def open_vault(folder: Path | None = None, passphrase_file: Path | None = None) -> Vault:
+    """The vault, opened. Raises BadOption for a wrong or missing passphrase, BadFile where there is no vault."""
+    return Vault.open(folder or vault.default_folder(), passphrase(passphrase_file))
+
+
+def passphrase(file: Path | None, asked: str = "passphrase", confirm: bool = False) -> str:
+    """From a file (its first line), else $RESAY_PASSPHRASE, else whoever sits at the terminal. Raises BadOption."""
+    if file is not None:
+        return text_file(file).partition("\n")[0].rstrip("\r")
+    known = os.environ.get("RESAY_PASSPHRASE")
+    if known and not confirm:
+        return known
+    if not sys.stdin.isatty():
+        raise BadOption(message("no_passphrase"))
+    return str(typer.prompt(message(asked), hide_input=True, confirmation_prompt=confirm, err=True))
+
+
 def permission(choice: str | None, found: Voice | Path) -> Consent:
     """The consent under which `found` may speak: a voice's own, or what `--consent` gives for a clip."""
     if isinstance(found, Voice):
@@ -112,7 +141,11 @@ def permission(choice: str | None, found: Voice | Path) -> Consent:
         return found.consent
     if choice is None:
         raise ConsentMissing(message("consent", clip=found))
-    return consent.own() if choice == "own" else consent.from_file(choice)
+    agreed = consent.own() if choice == "own" else consent.from_file(choice)
+    try:
+        return consent.taken(agreed, digest_of(found.read_bytes()), date.today())
+    except OSError as error:
+        raise BadAudio(f"{found}: cannot be read ({error.strerror or error})") from error
 
 
 @dataclass(frozen=True)

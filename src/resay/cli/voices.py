@@ -1,22 +1,24 @@
-"""`resay voices` and `resay voice add|show|check|remove`: the voice library."""
+"""`resay voices` and `resay voice add|show|check|export|remove`: the voice library."""
 
 from __future__ import annotations
 
 import json
 import re
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from .. import catalogue
-from ..errors import BadAudio
-from ..voices import checked_name
+from .. import blurring, catalogue, forgetting
+from ..errors import BadAudio, BadOption
+from ..seeds import SeedLibrary
+from ..voices import SUFFIX, Voice, checked_name
 from . import checking, options, sources
 from .messages import message
 
-app = typer.Typer(help="Add, show, check and remove voices.", rich_markup_mode=None)
+app = typer.Typer(help="Add, show, check, export and remove voices.", rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 Clip = Annotated[Path, typer.Argument(metavar="CLIP", help="A few seconds of one person speaking.")]
@@ -94,11 +96,66 @@ def show(name: Name, voices: options.Voices = None, as_json: options.Json = Fals
 app.command("check")(checking.check_recordings)
 
 
+@app.command("export")
+def export(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A voice, by name or file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.voice")],
+    blur: Annotated[
+        float | None, typer.Option("--blur", metavar="S", help="Make it less surely the speaker's: 0.1 to 4.")
+    ] = None,
+    voices: options.Voices = None,
+    models: options.Models = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write a voice to hand out: as it is, or blurred, without anything that names its speaker."""
+    if output.suffix.lower() != SUFFIX:
+        raise BadOption(message("lexicon_ending", output=output, endings=SUFFIX))
+    voice = sources.voice_or_clip(name, sources.library(voices))
+    if not isinstance(voice, Voice):
+        raise BadOption(message("not_with", option=name, other="voice export"))
+    copy = replace(voice, name=checked_name(output.stem))
+    if blur is not None:
+        copy = blurring.blurred(voice, blur, copy.name, blurring.shipped_axes(models), date.today())
+    copy.consent.check(date.today())
+    copy.save(output)
+    how = message("as_it_is") if blur is None else message("blurred_by", strength=blur)
+    facts = {"output": str(output), "name": copy.name, "blur": blur, "digest": copy.digest}
+    print(json.dumps(facts) if as_json else message("voice_exported", output=output, name=copy.name, how=how))
+
+
 @app.command("remove")
-def remove(name: Name, voices: options.Voices = None, as_json: options.Json = False) -> None:
-    """Delete a voice of yours."""
-    path = sources.library(voices).remove(name)
-    print(json.dumps({"removed": str(path)}) if as_json else message("voice_removed", name=name, path=path))
+def remove(
+    name: Name,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Its roles go as well, and resay's folders are searched for traces.")
+    ] = False,
+    search: Annotated[
+        list[Path] | None, typer.Option("--search", metavar="DIR", help="Look for traces here as well; may repeat.")
+    ] = None,
+    voices: options.Voices = None,
+    seeds_file: options.Seeds = None,
+    as_json: options.Json = False,
+) -> None:
+    """Delete a voice of yours: its file is overwritten, then unlinked."""
+    library = sources.library(voices)
+    if search and not forget:
+        raise BadOption(message("not_with", option="--search", other="remove without --forget"))
+    if not forget:
+        path = library.remove(name)
+        print(json.dumps({"removed": str(path)}) if as_json else message("voice_removed", name=name, path=path))
+        return
+    gone = forgetting.forget(library, SeedLibrary(seeds_file), name, search or ())
+    if as_json:
+        facts = {"removed": str(gone.path), "roles": [role.name for role in gone.roles], "searched": gone.searched}
+        print(json.dumps({**facts, "left": [str(path) for path in gone.left]}, ensure_ascii=False))
+        return
+    print(message("voice_removed", name=name, path=gone.path))
+    for role in gone.roles:
+        print(message("role_forgotten", name=role.name, number=role.number))
+    for path in gone.left:
+        print(message("trace_left", file=path))
+    if not gone.left:
+        print(message("no_trace", files=gone.searched))
 
 
 def _print_facts(facts: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from .. import consent, reference
 from ..audio import Audio
-from ..consent import Consent
+from ..consent import Consent, taken
 from ..errors import BadFile, BadOption, ConsentMissing
 from ..manifest import digest_of
 from ..reference import Profile, Report
@@ -140,6 +140,7 @@ def routes(service: Service) -> APIRouter:
         heard = uploads.sound(content, service.limits)
         profile, report, source = await service.compute(lambda: cloned(service, content, heard))
         spoken = language or ("zh" if HAN.search(name) else "en")
+        permission = taken(permission, source, service.clock())
         voice = Voice(name, spoken, profile, permission, gender, description, source, asdict(report))
         if record is not None:
             record.require_same_speaker(profile)

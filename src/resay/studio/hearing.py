@@ -106,7 +106,8 @@ async def voice_of(service: Service, clip: str, name: str, language: str, agreed
     heard = _sound(service, clip)
     profile, report = await service.compute(lambda: service.engine.listen(heard))
     source = identity.clip(clip).digest
-    return Voice(name, language, profile, consent.own(), source=source, quality=asdict(report))
+    permission = consent.taken(consent.own(), source, service.clock())
+    return Voice(name, language, profile, permission, source=source, quality=asdict(report))
 
 
 def _sound(service: Service, clip: str) -> Audio:

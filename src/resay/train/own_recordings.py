@@ -155,7 +155,6 @@ def read(found: Iterable[Source], engine: Engine) -> Own:
             mels.append(mel[first:last])
             tracks.append(track[first:last])
             sounds.append(Audio(samples.samples[first * FORMAT.hop : last * FORMAT.hop]))
-            unknown = np.zeros((len(durations), SEMANTIC), np.float32)
             meanings.append(engine.semantic.vectors(sentence))
             examples.append(Example(position, clips[-1], sentence.ids, durations))
     seconds = sum(report.seconds for report in reports)

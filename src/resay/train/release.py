@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import aligner, audio, consent, reference, synthesis, text
+from .. import aligner, audio, blurring, consent, reference, synthesis, text
 from ..prosody import Codes
 from ..reference import Profile
 from ..voices import Voice
@@ -174,6 +174,16 @@ def _code_lists(codes: Codes) -> dict[str, Any]:
     return {name: np.round(getattr(codes, name).astype(float), 4).tolist() for name in synthesis.CODE_NAMES}
 
 
+def voice_axes(speakers: Speakers) -> list[list[float]]:
+    """How real people's voices differ, for `blurring`: from the first clip of each, so that nobody counts twice."""
+    first: dict[tuple[str, str], int] = {}
+    for index, clip in enumerate(speakers.recordings.clips):
+        if clip.set != "synthetic":
+            first.setdefault((clip.set, clip.speaker), index)
+    rows, profiles = list(first.values()), speakers.profiles
+    return np.round(blurring.axes(profiles.timbre[rows], profiles.pitch[rows]), 4).tolist()
+
+
 def write_shape(
     folder: Path, speakers: Speakers, codes: Codes, shape: ProsodyShape, strength: float, training: dict[str, Any]
 ) -> None:
@@ -185,6 +195,7 @@ def write_shape(
         "format": audio.FORMAT.__dict__,
         "style_mean": np.round(profiles.style_mean.astype(float), 5).tolist(),
         "style_spread": np.round(profiles.style_spread.astype(float), 5).tolist(),
+        blurring.FIELD: voice_axes(speakers),
         "codes": _code_lists(codes),
         "cache": [shape.layers, 2, 1, shape.heads, 0, shape.width // shape.heads],
         "latent_strength": strength,
