@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from . import acoustic, text
+from . import acoustic, shared_adapter, text
 from .acoustic import Acoustic
 from .aligner import Aligner
 from .audio import FORMAT, Audio
@@ -25,6 +25,7 @@ from .errors import BadOption, BadRequest, BrokenModel
 from .onnx_graph import OnnxGraph
 from .prosody import Codes, Plan, ProsodyModel, Sampling
 from .reference import Profile, Reference, Report
+from .shared_adapter import SharedAdapter
 from .text import Lexicon, Sentence
 from .vocoder import Vocoder
 from .voices import Voice
@@ -113,13 +114,25 @@ def standard_normal(random: np.random.Generator, shape: int | tuple[int, ...]) -
 
 
 class Engine:
-    """The weights, loaded once. It keeps nothing between requests, so any number of threads may share one."""
+    """The weights, loaded once. It keeps nothing between requests, so any number of threads may share one.
 
-    def __init__(self, models: Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
+    `adapter` is what many speakers have taught the prosody model together; raises BadFile where it is for other weights.
+    """
+
+    def __init__(
+        self,
+        models: Path | None = None,
+        threads: int = 2,
+        provider: str = "cpu",
+        adapter: SharedAdapter | None = None,
+    ) -> None:
         folder = models or SHIPPED
         self.shape = _shape(folder)
         graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider) for name in GRAPHS}
         self.digests = {name: graph.digest for name, graph in graphs.items()}
+        if adapter is not None:
+            adapter.fit(self.digests)
+            self.digests[shared_adapter.STAGE] = adapter.digest
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
             style = [np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread")]
@@ -131,7 +144,7 @@ class Engine:
         self._guides = guides
         self.reference = Reference(graphs["reference"], self.aligner, *style)
         self.prosody = ProsodyModel(
-            graphs["prosody_text"], graphs["prosody_steps"], graphs["prosody_heads"], codes, cache
+            graphs["prosody_text"], graphs["prosody_steps"], graphs["prosody_heads"], codes, cache, adapter
         )
         self.acoustic = Acoustic(graphs["acoustic_encoder"], graphs["acoustic_decoder"], strength)
         self.vocoder = Vocoder(graphs["vocoder"])

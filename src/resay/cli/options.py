@@ -23,6 +23,9 @@ Voices = Annotated[
     Path | None, typer.Option("--voices", metavar="DIR", help="Your voices, instead of the usual folder.")
 ]
 Models = Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Weights, instead of the shipped ones.")]
+Adapter = Annotated[
+    Path | None, typer.Option("--adapter", metavar="FILE", help="What many speakers have taught the model together.")
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=256, help="Threads of each network.")]
 Provider = Annotated[Literal["cpu", "cuda", "tensorrt"], typer.Option("--provider", help="What the networks run on.")]
 Json = Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")]

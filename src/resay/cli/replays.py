@@ -57,6 +57,7 @@ def replay_command(
     embed_manifest: options.Embed = False,
     voices: options.Voices = None,
     models: options.Models = None,
+    adapter: options.Adapter = None,
     threads: options.Threads = 2,
     provider: options.Provider = "cpu",
     as_json: options.Json = False,
@@ -73,7 +74,7 @@ def replay_command(
         for found in everything:
             if claimed is not None:
                 replay.refuse(list(replay.text_differences(found.manifest, claimed)))
-            weights = sources.Weights(models or found.models, threads, provider)
+            weights = sources.Weights(models or found.models, threads, provider, adapter)
             target = _target(found, output, source)
             reports.append(_replayed(found, weights, sources.library(voices), target, embed_manifest))
     if as_json:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import audio, consent, identity, text, voices
+from .. import audio, consent, identity, shared_adapter, text, voices
 from ..consent import Consent
 from ..errors import BadAudio, BadFile, BadLexicon, BadOption, BadText, ConsentMissing
 from ..identity import Clip
@@ -107,13 +107,15 @@ class Weights:
     models: Path | None = None
     threads: int = 2
     provider: str = "cpu"
+    adapter: Path | None = None
 
 
 def engine(weights: Weights) -> Engine:
     """The networks, loaded. The one place where commands get them, and where tests put others."""
     from ..synthesis import Engine
 
-    loaded = Engine(weights.models, threads=weights.threads, provider=weights.provider)
+    adapter = None if weights.adapter is None else shared_adapter.load(weights.adapter)
+    loaded = Engine(weights.models, threads=weights.threads, provider=weights.provider, adapter=adapter)
     # Dictionaries load with the first word. Like the weights they belong to starting up, not to the time of a request.
     for _ in text.sentences("好 a 1"):
         pass

@@ -69,6 +69,7 @@ def speak(
     voices: options.Voices = None,
     seeds_file: options.Seeds = None,
     models: options.Models = None,
+    adapter: options.Adapter = None,
     threads: options.Threads = 2,
     provider: options.Provider = "cpu",
     as_json: options.Json = False,
@@ -89,7 +90,7 @@ def speak(
         raise BadOption(message("both_outputs"))
     casting.warn_of(request.text)
     found = casting.chosen(names, sources.library(voices), known)
-    engine = sources.engine(sources.Weights(models, threads, provider))
+    engine = sources.engine(sources.Weights(models, threads, provider, adapter))
     _print(_perform(engine, request, casting.cast(found, request, engine), destination), destination, as_json)
 
 
