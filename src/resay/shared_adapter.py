@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -88,7 +88,12 @@ class SharedAdapter:
 
 def base_digest(digests: Mapping[str, str]) -> str:
     """One digest of the graphs that an adapter stands on."""
-    return "sha256:" + hashlib.sha256(" ".join(digests[name] for name in BASE).encode()).hexdigest()
+    return digest_of([digests[name] for name in BASE])
+
+
+def digest_of(texts: Sequence[str]) -> str:
+    """One digest of several texts in their order."""
+    return "sha256:" + hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
 
 
 def fresh(base: str, channels: int, seed: int = 0, rank: int = RANK) -> SharedAdapter:

@@ -127,7 +127,7 @@ class Engine:
         adapter: SharedAdapter | None = None,
     ) -> None:
         folder = models or SHIPPED
-        self.shape = _shape(folder)
+        self.shape = model_shape(folder)
         graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider) for name in GRAPHS}
         self.digests = {name: graph.digest for name, graph in graphs.items()}
         if adapter is not None:
@@ -216,7 +216,7 @@ class Engine:
 CODE_NAMES = ("durations", "pitch", "energy")
 
 
-def _shape(folder: Path) -> dict[str, Any]:
+def model_shape(folder: Path) -> dict[str, Any]:
     """What `model.json` beside the graphs says. Raises BrokenModel where it is missing, damaged, of another version."""
     path = folder / "model.json"
     try:

@@ -19,7 +19,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -71,8 +71,19 @@ class Round:
     @cached_property
     def id(self) -> bytes:
         """Digest of everything above, 32 bytes."""
-        fields = [self.run, self.number, self.members, self.parameters, self.least, self.degree, self.context]
-        return hashlib.sha256(b"resay secure sum 1" + json.dumps(fields).encode()).digest()
+        return hashlib.sha256(b"resay secure sum 1" + self.to_json().encode()).digest()
+
+    def to_json(self) -> str:
+        return json.dumps({**asdict(self), "members": list(self.members)}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Round:
+        """Raises Refused for anything but a round."""
+        try:
+            data = json.loads(text)
+            return cls(**{**data, "members": tuple(data["members"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise Refused(f"no announcement of a round ({error})") from None
 
     @cached_property
     def _ring(self) -> tuple[int, ...]:
@@ -162,6 +173,27 @@ class Member:
         self._keys: dict[int, Keys] = {}
         self._held: dict[int, tuple[bytes, bytes]] = {}
         self._phase = "keys"
+
+    def to_bytes(self) -> bytes:
+        """Everything that the next phase needs: a client may be another process by then. It holds secret keys."""
+        keys = {member: [part.hex() for part in vars(key).values()] for member, key in self._keys.items()}
+        held = {member: [part.hex() for part in parts] for member, parts in self._held.items()}
+        private = [key.private_bytes_raw().hex() for key in (self._sealing, self._masking)]
+        state = {"phase": self._phase, "private": private, "seed": self._seed.hex(), "keys": keys, "held": held}
+        return json.dumps(state).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes, round_: Round, member: int, identity: Ed25519PrivateKey) -> Member:
+        """The member that `to_bytes` left."""
+        state, found = json.loads(content), cls(round_, member, identity)
+        sealing, masking = (bytes.fromhex(part) for part in state["private"])
+        found._sealing = X25519PrivateKey.from_private_bytes(sealing)
+        found._masking = X25519PrivateKey.from_private_bytes(masking)
+        found._seed, found._phase = bytes.fromhex(state["seed"]), state["phase"]
+        found._keys = {int(other): Keys(*map(bytes.fromhex, parts)) for other, parts in state["keys"].items()}
+        for other, (own, pairwise) in state["held"].items():
+            found._held[int(other)] = bytes.fromhex(own), bytes.fromhex(pairwise)
+        return found
 
     def _enter(self, phase: str, following: str) -> None:
         if self._phase != phase:
