@@ -137,8 +137,8 @@ class Link:
         """Register a node's public key: only nodes that were admitted may connect. Raises BadRequest."""
         self.flwr(["supernode", "register", str(node_key), LINK])
 
-    def start(self, rounds: int, deadline: float, models: Path, canary: Path | None) -> str:
-        """Start a run on a SuperLink that is up; it goes on from the checkpoint. Returns what Flower said."""
+    def start(self, rounds: int, deadline: float, models: Path, canary: Path | None) -> None:
+        """Play a run on a SuperLink that is up, from the checkpoint to its end. Raises BadRequest."""
         values = {
             "folder": json.dumps(str(self.training.absolute())),
             "rounds": str(rounds),
@@ -147,18 +147,18 @@ class Link:
             "canary": json.dumps("" if canary is None else str(canary.absolute())),
         }
         config = " ".join(f"{name}={value}" for name, value in values.items())
-        return self.flwr(["run", str(self.folder / "app"), LINK, "--run-config", config])
+        self.flwr(["run", str(self.folder / "app"), LINK, "--stream", "--run-config", config], shown=True)
 
-    def flwr(self, arguments: Sequence[str]) -> str:
-        """Run Flower's own command against this SuperLink. Raises BadRequest with what it says."""
+    def flwr(self, arguments: Sequence[str], shown: bool = False) -> str:
+        """Run Flower's own command against this SuperLink. Raises BadRequest with what it says, unless it was shown."""
         command = [program("flwr"), *arguments]
-        done = subprocess.run(
-            command, env=environment(self.folder / "flower"), capture_output=True, text=True, check=False
-        )
+        where = None if shown else subprocess.PIPE
+        home = environment(self.folder / "flower")
+        done = subprocess.run(command, env=home, stdout=where, stderr=where, text=True, check=False)
         if done.returncode:
-            said = " ".join((done.stderr or done.stdout).split())
-            raise BadRequest(f"flwr {arguments[0]} failed: {said[:300]}")
-        return done.stdout
+            said = " ".join(((done.stderr or "") + (done.stdout or "")).split())
+            raise BadRequest(f"flwr {arguments[0]} failed: {said[:300] or 'see above'}")
+        return done.stdout or ""
 
 
 def supernode(server: str, authority: Path, node_key: Path, membership: Path, port: int) -> list[str]:

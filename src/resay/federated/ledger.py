@@ -8,6 +8,7 @@ is there to check the first.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -83,14 +84,14 @@ class Ledger:
 
 def epsilon(releases: list[Release], delta: float, method: str = "rdp") -> float:
     """ε of releases at δ, neighbours differing by one client."""
-    from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
-    from dp_accounting.pld import PLDAccountant
-    from dp_accounting.rdp import RdpAccountant
-
     if not releases:
         return 0.0
     if any(release.noise == 0 for release in releases):
         return NO_PRIVACY
+    from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+    from dp_accounting.pld import PLDAccountant
+    from dp_accounting.rdp import RdpAccountant
+
     accountant = {"rdp": RdpAccountant, "pld": PLDAccountant}[method]()
     for release in releases:
         event = PoissonSampledDpEvent(release.sampling, GaussianDpEvent(release.noise))
@@ -109,8 +110,6 @@ def in_words(spent: float, delta: float) -> str:
         return "nothing has been released yet"
     if spent == NO_PRIVACY:
         return "no noise is added: who sees the adapters of all rounds could tell whether you took part"
-    import math
-
     # From even odds: the posterior of the best possible test (Dong, Roth and Su 2022).
     share = math.exp(min(spent, 50.0)) / (1 + math.exp(min(spent, 50.0)))
     return (

@@ -156,6 +156,18 @@ class State:
             raise BadFile(f"{folder / 'state.json'}: damaged ({error})") from error
 
 
+@dataclass(frozen=True, eq=False)
+class Summed:
+    """What came out of a round's secure sum."""
+
+    total: np.ndarray
+    """int64 (D,)."""
+    count: int
+    """Clients in it."""
+    bytes: int
+    """That they sent in all."""
+
+
 class Server:
     """Plays rounds. Every change of its state is on disk before anybody hears of it."""
 
@@ -177,12 +189,11 @@ class Server:
         if len(invited) > settings.largest:
             # More than the whole numbers leave room for; as rare as four deviations.
             return self._closed(invited, None, f"skipped: more than {settings.largest} clients")
-        invited = self._enrolled(invited)
         try:
-            total, collector, sent = self._sum(invited)
+            summed = self._summed(self._enrolled(invited))
         except Refused as error:
             return self._closed(invited, None, f"refused: {error}")
-        return self._used(invited, collector, total, sent)
+        return self._used(invited, summed)
 
     def _enrolled(self, invited: list[int]) -> list[int]:
         """Those whose lasting key is known; new ones are asked for it once, and it never changes."""
@@ -209,7 +220,7 @@ class Server:
         table = {"round": round_.to_json(), "adapter": state.adapter.to_bytes(), "grid": grid}
         return round_, table | {"training": training, "ledger": spent}
 
-    def _sum(self, invited: list[int]) -> tuple[np.ndarray, Collector, int]:
+    def _summed(self, invited: list[int]) -> Summed:
         round_, announcement = self._announced(invited)
         collector, sent = Collector(round_, self.state.roster), 0
 
@@ -229,37 +240,41 @@ class Server:
         for member, answer in ask("masked", sealed):
             collector.take_masked(member, wire.unpack_vector(answer["vector"]))
         collector.enough()
-        # Written down before the sum can be read: a server that is killed here has spent it all the same.
-        self.state.ledger.spend(self.state.settings.release)
-        self.state.save(self.folder)
+        self._spend()
         lists = {"alive": collector.alive, "dead": collector.dead}
         answers = {
             member: wire.unpack_pieces("shares", answer)
             for member, answer in ask("unmask", {member: lists for member in collector.alive})
         }
-        return collector.total(answers), collector, sent
+        return Summed(collector.total(answers), len(collector.alive), sent)
 
-    def _used(self, invited: list[int], collector: Collector, total: np.ndarray, sent: int) -> Outcome:
+    def _spend(self) -> None:
+        """Write the privacy down before the sum can be read: a server that is killed here has spent it all the same."""
+        self.state.ledger.spend(self.state.settings.release)
+        self.state.save(self.folder)
+
+    def _used(self, invited: list[int], summed: Summed) -> Outcome:
         state, settings = self.state, self.state.settings
         grid = settings.grid(state.adapter.parameters)
-        if not grid.plausible(total, len(collector.alive)):
-            return self._closed(invited, collector, "refused: the sum is longer than honest clients can make it", sent)
+        if not grid.plausible(summed.total, summed.count):
+            return self._closed(invited, summed, "refused: the sum is longer than honest clients can make it")
         # Over the expected number, not the true one: how many took part then changes nothing (McMahan et al. 2018).
-        momentum = settings.momentum * state.momentum + grid.mean(total, settings.expected)
+        momentum = settings.momentum * state.momentum + grid.mean(summed.total, settings.expected)
         moved = state.adapter.moved(settings.rate * momentum)
         loss = None if self._judge is None else self._judge(moved)
         if loss is not None and not loss <= (state.best or 0.0) * (1 + settings.tolerance):
             state.momentum = np.zeros_like(state.momentum)
-            return self._closed(invited, collector, "taken back", sent, loss)
+            return self._closed(invited, summed, "taken back", loss)
         state.adapter, state.momentum, state.best = moved, momentum, loss
-        return self._closed(invited, collector, "kept", sent, loss)
+        return self._closed(invited, summed, "kept", loss)
 
     def _closed(
-        self, invited: list[int], collector: Collector | None, result: str, sent: int = 0, loss: float | None = None
+        self, invited: list[int], summed: Summed | None, result: str, loss: float | None = None
     ) -> Outcome:
         state = self.state
-        summed, lost = (0, 0) if collector is None else (len(collector.alive), len(invited) - len(collector.alive))
-        outcome = Outcome(state.number, len(invited), summed, lost, result, state.ledger.spent(), loss, sent)
+        count, sent = (0, 0) if summed is None else (summed.count, summed.bytes)
+        lost = 0 if summed is None else len(invited) - count
+        outcome = Outcome(state.number, len(invited), count, lost, result, state.ledger.spent(), loss, sent)
         state.history.append(outcome)
         state.save(self.folder)
         return outcome
