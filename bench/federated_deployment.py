@@ -1,7 +1,8 @@
 """A real training on this machine: SuperLink and three SuperNodes with TLS and node keys, three speakers' recordings.
 
-Nodes are killed with SIGKILL in each phase of a round and started again, the server is killed once and goes on, strangers
-and wrong certificates knock at the door. Prints one line for each event and exits 1 where one does not end as it should.
+Nodes are killed with SIGKILL in each phase of a round and started again, the server is killed once and goes on,
+strangers and wrong certificates knock at the door. Prints one line for each event and exits 1 where one does not end as
+it should.
 
     python bench/federated_deployment.py RECORDINGS [--out DIR] [--quick]
 
@@ -100,6 +101,8 @@ class Stage:
 
     def members(self) -> None:
         for speaker in self.speakers:
+            if self.home(speaker.name).exists():
+                continue  # of an earlier run in the same folder
             consent = self.out / f"{speaker.name}.json"
             record = {"speaker": speaker.name, "uses": ["federate"], "until": None, "statement": "I agree."}
             consent.write_text(json.dumps(record), encoding="utf-8")
@@ -156,12 +159,18 @@ def play(stage: Stage, quick: bool) -> Iterator[tuple[str, bool]]:
     stage.members()
     yield f"three members made ready in {time.monotonic() - began:.0f} s", True
     stage.serve(total)
-    until(lambda: (stage.link.training / "state.json").exists(), "the server's state")
+    admitted = stage.link.folder / "admitted"
+    # A node that knocks before its key is registered is sent away for good.
+    until(lambda: len(list(admitted.glob("*.registered"))) == len(names), "the keys to be registered")
     for name in names:
         stage.node(name)
-    until(lambda: len(stage.state().history) >= 1, "the first round")
+    until(lambda: len(stage.state().history) >= 1 or stage.processes.ended("server"), "the first round")
+    if stage.processes.ended("server"):
+        yield f"the server ended early, see {stage.out / 'server.log'}", False
+        return
     first = stage.state().history[0]
     yield f"round 1: {first.result}, {first.summed} in the sum, epsilon {first.epsilon:.2f}", first.result == "kept"
+    yield from knocking(stage)
     yield from killed_nodes(stage, names[0], phases)
     yield from killed_server(stage, total)
     until(lambda: stage.processes.ended("server"), "the end of the run")
@@ -195,8 +204,10 @@ def killed_server(stage: Stage, total: int) -> Iterator[tuple[str, bool]]:
     until(lambda: stage.state().number > round_, "the server to go on")
     after = stage.state()
     yield (
-        f"the server killed in round {round_}: goes on with round {after.number}, "
-        f"epsilon {spent:.2f} -> {after.ledger.spent():.2f}",
+        (
+            f"the server killed in round {round_}: goes on with round {after.number}, "
+            f"epsilon {spent:.2f} -> {after.ledger.spent():.2f}"
+        ),
         after.ledger.spent() >= spent,
     )
 
@@ -214,7 +225,9 @@ def published(stage: Stage, total: int) -> Iterator[tuple[str, bool]]:
     speak = [sys.executable, "-m", "resay", "speak", "Good morning.", "--voice", "ada", *options, str(sound)]
     replay = [sys.executable, "-m", "resay", "replay", str(sound), *options, str(again)]
     without = [sys.executable, "-m", "resay", "replay", str(sound), "-o", str(again)]
-    codes = [subprocess.run(command, capture_output=True, check=False).returncode for command in (speak, replay, without)]
+    codes = [
+        subprocess.run(command, capture_output=True, check=False).returncode for command in (speak, replay, without)
+    ]
     yield f"speak, replay, replay without the adapter: exit codes {codes}", codes == [0, 0, 4]
 
 

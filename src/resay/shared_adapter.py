@@ -27,7 +27,7 @@ HEADER = "resay"
 HEADS = ("durations", "pitches", "energies")
 BASE = ("prosody_text", "prosody_steps", "prosody_heads")
 """Graphs that an adapter was learnt on: it fits no others."""
-RANK = 16
+RANK = 4
 STAGE = "shared_adapter"
 """Its name among the digests of a manifest."""
 

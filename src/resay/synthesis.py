@@ -116,7 +116,7 @@ def standard_normal(random: np.random.Generator, shape: int | tuple[int, ...]) -
 class Engine:
     """The weights, loaded once. It keeps nothing between requests, so any number of threads may share one.
 
-    `adapter` is what many speakers have taught the prosody model together; raises BadFile where it is for other weights.
+    `adapter` is what many speakers taught the prosody model together. Raises BadFile where it is for other weights.
     """
 
     def __init__(

@@ -132,7 +132,10 @@ BAD = {
 def test_one_poisoner_in_eight_costs_at_most_a_quarter(tmp_path, world, kind) -> None:
     clip = float(np.linalg.norm(towards(START, None)))
     settings = replace(SETTINGS, clip=clip)
-    clean, poisoned = server(tmp_path / "clean", world(), settings), server(tmp_path / "bad", world(c3=BAD[kind]), settings)
+    clean, poisoned = (
+        server(tmp_path / "clean", world(), settings),
+        server(tmp_path / "bad", world(c3=BAD[kind]), settings),
+    )
     for training in (clean, poisoned):
         for _ in range(12):
             training.play(range(1, 9))

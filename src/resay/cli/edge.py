@@ -44,7 +44,7 @@ app.add_typer(lexicon.app, name="lexicon")
 # Commands of other parts of the house: their options are their own, their dependencies an extra, so they are loaded
 # only when they are called, and get all arguments unread.
 Misuse: type[Exception] = getattr(typer, "TyperException", None) or import_module("click").ClickException
-"""A wrong command line. Newer releases of typer bring click along inside; Flower asks for an older one that does not."""
+"""A wrong command line. Newer releases of typer bring click inside; Flower asks for an older one that does not."""
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 

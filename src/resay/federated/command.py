@@ -24,7 +24,6 @@ from ..errors import BadFile, BadOption, ConsentMissing
 from . import hosting, ledger
 from .client import Terms
 from .deployment import Link, environment, supernode
-from .ledger import Ledger
 from .membership import Membership
 from .rounds import Settings, State
 
@@ -213,9 +212,7 @@ def simulate(
     models: Annotated[Path, typer.Option(help="Where `resay federated base` put its graphs.")] = Path(
         "runs/out/public_base"
     ),
-    out: Annotated[Path, typer.Option(help="Folder for population, figures and plots.")] = Path(
-        "runs/out/federated"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder for population, figures and plots.")] = Path("runs/out/federated"),
     as_json: Json = False,
 ) -> None:
     """Train with thousands of simulated clients, once for each --noise, and measure on speakers nobody has heard."""

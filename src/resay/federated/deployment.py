@@ -31,13 +31,10 @@ build-backend = "hatchling.build"
 [project]
 name = "resay-federated"
 version = "1.0.0"
-license = { file = "LICENSE" }
 dependencies = []
 
 [tool.flwr.app]
 publisher = "resay"
-fab-format-version = 1
-flwr-version-target = "1.41.0"
 
 [tool.flwr.app.components]
 serverapp = "resay_federated.server_app:app"
@@ -50,12 +47,13 @@ deadline = 0.0
 canary = ""
 models = ""
 """,
-    "LICENSE": "Apache-2.0\n",
     "resay_federated/__init__.py": "",
-    "resay_federated/server_app.py": "from resay.federated.server_app import app as app\n",
-    "resay_federated/client_app.py": "from resay.federated.client_app import app as app\n",
+    "resay_federated/server_app.py": "from resay.federated import server_app\n\napp = server_app.app\n",
+    "resay_federated/client_app.py": "from resay.federated import client_app\n\napp = client_app.app\n",
 }
-"""What Flower packs and sends to the nodes: nothing but the names of apps that every node has installed itself."""
+"""What Flower packs and sends to the nodes: nothing but the names of apps that every node has installed itself.
+
+Flower looks for an assignment to `app` in the text, so an import of it is not enough."""
 LINK = "resay"
 LIFETIME = timedelta(days=825)
 
@@ -192,9 +190,7 @@ def _named(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
+def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()

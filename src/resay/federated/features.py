@@ -30,9 +30,7 @@ def heard(folder: Path, models: Path, frozen: Frozen) -> list[Example]:
         net = acoustic_net.AcousticNet(acoustic_net.AcousticShape()).eval()
         export.restore(net, models / "acoustic_encoder.onnx", models / "acoustic_decoder.onnx")
         acoustic_stage.align_all(net, data, profiles, cache)
-        rows = [
-            row for side in (False, True) for row in acoustic_stage.examples(data, cache, held_out=side)
-        ]
+        rows = [row for side in (False, True) for row in acoustic_stage.examples(data, cache, held_out=side)]
         if not rows:
             raise BadAudio(f"{folder}: no recording fits its transcript")
         mean, spread = style_scale(models)
@@ -54,9 +52,7 @@ def style_scale(models: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.array(shape["style_mean"], dtype=np.float32), np.array(shape["style_spread"], dtype=np.float32)
 
 
-def spoken(
-    collator: acoustic_stage.Collator, rows: Sequence[acoustic_stage.Example], frozen: Frozen
-) -> list[Spoken]:
+def spoken(collator: acoustic_stage.Collator, rows: Sequence[acoustic_stage.Example], frozen: Frozen) -> list[Spoken]:
     """Clips of the training's own lists, as tokens of the frozen model."""
     found = []
     for row in rows:

@@ -36,7 +36,7 @@ class Population:
 
     @classmethod
     def prepare(cls, cache: Path, models: Path, folder: Path, clients: int) -> Population:
-        """Put every speaker's clips through the frozen layers, once. Raises BadFile where the cache holds no features."""
+        """Put every speaker's clips through the frozen layers, once. Raises BadFile where the cache is empty."""
         found = cls(folder)
         if (folder / "speakers.json").exists():
             return found

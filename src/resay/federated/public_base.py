@@ -1,7 +1,7 @@
 """A prosody model that has heard public speech only: what a simulated population starts from.
 
-The weights that ship have heard every speaker of the corpus, so nothing could be learnt from them any more. This base has
-heard the synthetic speech and what single readers gave to the public; everybody else is a client.
+The weights that ship have heard every speaker of the corpus, so nothing could be learnt from them any more. This base
+has heard the synthetic speech and what single readers gave to the public; everybody else is a client.
 """
 
 from __future__ import annotations

@@ -231,7 +231,7 @@ class Server:
                 sent += wire.size([answer])
                 yield member, wire.checked(phase, answer)
 
-        for member, answer in ask("keys", {member: announcement for member in invited}):
+        for member, answer in ask("keys", dict.fromkeys(invited, announcement)):
             collector.take_keys(member, Keys(**answer))
         keys = {member: collector.keys_for(member) for member in collector.keys}
         for member, answer in ask("shares", {m: wire.pack_keys(k, self.state.roster) for m, k in keys.items()}):
@@ -244,7 +244,7 @@ class Server:
         lists = {"alive": collector.alive, "dead": collector.dead}
         answers = {
             member: wire.unpack_pieces("shares", answer)
-            for member, answer in ask("unmask", {member: lists for member in collector.alive})
+            for member, answer in ask("unmask", dict.fromkeys(collector.alive, lists))
         }
         return Summed(collector.total(answers), len(collector.alive), sent)
 
@@ -268,9 +268,7 @@ class Server:
         state.adapter, state.momentum, state.best = moved, momentum, loss
         return self._closed(invited, summed, "kept", loss)
 
-    def _closed(
-        self, invited: list[int], summed: Summed | None, result: str, loss: float | None = None
-    ) -> Outcome:
+    def _closed(self, invited: list[int], summed: Summed | None, result: str, loss: float | None = None) -> Outcome:
         state = self.state
         count, sent = (0, 0) if summed is None else (summed.count, summed.bytes)
         lost = 0 if summed is None else len(invited) - count

@@ -306,9 +306,7 @@ class Collector:
 
     def shares_for(self, member: int) -> dict[int, bytes]:
         """What its neighbours have sealed for a member."""
-        return {
-            other: self._shares[other][member] for other in self.round.neighbours(member) if other in self._shares
-        }
+        return {other: self._shares[other][member] for other in self.round.neighbours(member) if other in self._shares}
 
     @property
     def sharing(self) -> list[int]:

@@ -50,7 +50,7 @@ class OpenServer(Server):
         state = self.state
         grid = state.settings.grid(state.adapter.parameters)
         table = {"adapter": state.adapter.to_bytes(), "grid": json.dumps(asdict(grid))}
-        answers = self._exchange("share", {member: table for member in invited})
+        answers = self._exchange("share", dict.fromkeys(invited, table))
         if len(answers) < state.settings.least:
             raise Refused(f"only {len(answers)} of {state.settings.least} members have sent their vector")
         self._spend()
