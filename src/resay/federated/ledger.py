@@ -1,9 +1,9 @@
 """The privacy that has been spent: every release is written down, and at the limit there is no further one.
 
 The guarantee is for whole clients: with or without everything one speaker ever sent, the published adapters are
-alike within (ε, δ). Clients are drawn by Poisson sampling, the noise is Gaussian, and Rényi accounting (Mironov 2017; Mironov,
-Talwar and Zhang 2019) by the library dp-accounting adds it up. A second accountant, by privacy loss distributions,
-is there to check the first.
+alike within (ε, δ). Clients are drawn by Poisson sampling, the noise is Gaussian, and Rényi accounting (Mironov 2017;
+Mironov, Talwar and Zhang 2019) by the library dp-accounting adds it up. A second accountant, by privacy loss
+distributions, is there to check the first.
 """
 
 from __future__ import annotations
