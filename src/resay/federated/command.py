@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -141,7 +141,7 @@ def status(membership: Home, as_json: Json = False) -> None:
     found = Membership.open(membership)
     sent = list(found.sent())
     rounds = {entry.round for entry in sent if entry.phase == "masked"}
-    words = next((entry.spent for entry in reversed(sent) if entry.spent), ledger.in_words(0.0, 1.0))
+    words = next((entry.spent for entry in reversed(sent) if entry.spent), "nothing has been sent yet")
     size = sum(entry.bytes for entry in sent)
     if as_json:
         report = {"rounds": len(rounds), "bytes": size, "spent": words, "paused": found.paused}
@@ -213,6 +213,9 @@ def simulate(
         "runs/out/public_base"
     ),
     out: Annotated[Path, typer.Option(help="Folder for population, figures and plots.")] = Path("runs/out/federated"),
+    engine: Annotated[
+        Literal["flower", "local"], typer.Option(help="Flower's simulation engine, or one client after the other.")
+    ] = "flower",
     as_json: Json = False,
 ) -> None:
     """Train with thousands of simulated clients, once for each --noise, and measure on speakers nobody has heard."""
@@ -235,7 +238,7 @@ def simulate(
         name = f"noise {value:g}" + (f", {flipped:g} flipped" if flipped else "")
         wanted = replace(settings, noise=value, limit=settings.limit if value else None)
         plan = simulation.Plan(population.folder, models, rounds, wanted, flipped)
-        figures[name] = simulation.simulate(plan, out / name.replace(" ", "-").replace(",", ""))
+        figures[name] = simulation.simulate(plan, out / name.replace(" ", "-").replace(",", ""), engine)
         (out / "figures.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
     simulation.pictures(figures, out / "simulation.png")
     typer.echo(json.dumps(figures) if as_json else "\n".join(_told(figures)))

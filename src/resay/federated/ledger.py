@@ -106,8 +106,6 @@ def usual_delta(population: int) -> float:
 
 def in_words(spent: float, delta: float) -> str:
     """ε and δ for people who have never heard of them."""
-    if spent == 0.0:
-        return "nothing has been released yet"
     if spent == NO_PRIVACY:
         return "no noise is added: who sees the adapters of all rounds could tell whether you took part"
     # From even odds: the posterior of the best possible test (Dong, Roth and Su 2022).

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,40 +66,69 @@ _loaded: dict[Path, local.Frozen] = {}
 """The frozen model of this process: Flower's engine gives one process thousands of clients in turn."""
 
 
+def share(plan: Plan, number: int, question: Mapping[str, Any]) -> wire.Table:
+    """What one client of the population sends."""
+    if plan.models not in _loaded:
+        _loaded[plan.models] = local.Frozen(plan.models)
+    adapter = shared_adapter.parse(question["adapter"])
+    examples = Population(plan.population).client(number)
+    update = local.update(_loaded[plan.models], adapter, examples, local.Training(**plan.settings.training))
+    if plan.flipped and number % round(1 / plan.flipped) == 0:
+        update = -5.0 * update
+    vector = WholeNumbers(**json.loads(question["grid"])).share(update).astype(np.uint32)
+    return {"vector": wire.pack_vector(vector)}
+
+
 def client_app(plan: Plan) -> ClientApp:
     """Every client of the population in one app; which one it is, the engine says."""
     app = ClientApp()
 
     @app.query("share")
-    def share(message: Message, context: Context) -> Message:
-        number = int(context.node_config["partition-id"])
-        question = message.content[RECORD]
-        if plan.models not in _loaded:
-            _loaded[plan.models] = local.Frozen(plan.models)
-        adapter = shared_adapter.parse(question["adapter"])
-        examples = Population(plan.population).client(number)
-        training = local.Training(**plan.settings.training)
-        update = local.update(_loaded[plan.models], adapter, examples, training)
-        if plan.flipped and number % round(1 / plan.flipped) == 0:
-            update = -5.0 * update
-        vector = WholeNumbers(**json.loads(question["grid"])).share(update).astype(np.uint32)
-        answer = ConfigRecord({"vector": wire.pack_vector(vector)})
-        return Message(RecordDict({RECORD: answer}), reply_to=message)
+    def answer(message: Message, context: Context) -> Message:
+        found = share(plan, int(context.node_config["partition-id"]), message.content[RECORD])
+        return Message(RecordDict({RECORD: ConfigRecord(found)}), reply_to=message)
 
     return app
 
 
-def simulate(plan: Plan, folder: Path) -> dict[str, Any]:
-    """Play a whole training on Flower's engine; returns its figures. The folder then holds the server's state."""
-    os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
-    os.environ |= {"OMP_NUM_THREADS": "1"}
-    from flwr.simulation import run_simulation
+def simulate(plan: Plan, folder: Path, engine: str = "flower") -> dict[str, Any]:
+    """Play a whole training; returns its figures. The folder then holds the server's state.
 
+    `engine` is `flower` (Flower's simulation engine on Ray) or `local` (one client after the other in this process: the
+    same numbers, without what two hundred processes a round cost on a small machine).
+    """
     frozen = local.Frozen(plan.models)
     own, others = Population(plan.population).held_out()
     canary = [clip for person in own for clip in person]
     start = shared_adapter.fresh(frozen.base, frozen.net.shape.width)
     seconds: list[float] = []
+
+    def play(exchange: wire.Exchange, available: Callable[[], list[int]]) -> None:
+        judge = lambda adapter: local.measure(frozen, adapter, canary)["total"]  # noqa: E731
+        server = OpenServer(folder, State.fresh(plan.settings, start), exchange, judge)
+        for _ in range(plan.rounds):
+            began = time.monotonic()
+            try:
+                server.play(available())
+            except Spent:
+                break
+            seconds.append(time.monotonic() - began)
+        server.publish()
+
+    if engine == "flower":
+        _on_flower(plan, play)
+    else:
+        everybody = list(range(len(Population(plan.population))))
+        play(lambda phase, questions: {n: share(plan, n, q) for n, q in questions.items()}, lambda: everybody)
+    state = State.load(folder)
+    return _figures(plan, state, frozen, others) | {"seconds_per_round": round(float(np.mean(seconds)), 2)}
+
+
+def _on_flower(plan: Plan, play: Callable[[wire.Exchange, Callable[[], list[int]]], None]) -> None:
+    os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    os.environ |= {"OMP_NUM_THREADS": "1"}
+    from flwr.simulation import run_simulation
+
     app = ServerApp()
 
     @app.main()
@@ -107,26 +136,11 @@ def simulate(plan: Plan, folder: Path) -> dict[str, Any]:
         from .grid import FlowerExchange
 
         exchange = FlowerExchange(grid, WARMTH + plan.settings.largest)
-        server = OpenServer(
-            folder,
-            State.fresh(plan.settings, start),
-            exchange,
-            lambda adapter: local.measure(frozen, adapter, canary)["total"],
-        )
-        for _ in range(plan.rounds):
-            began = time.monotonic()
-            try:
-                server.play(exchange.available())
-            except Spent:
-                break
-            seconds.append(time.monotonic() - began)
-        server.publish()
+        play(exchange, exchange.available)
 
     cores = os.cpu_count() or 1
     resources = {"client_resources": {"num_cpus": 1.0}, "init_args": {"num_cpus": cores, "include_dashboard": False}}
     run_simulation(app, client_app(plan), len(Population(plan.population)), "ray", resources)
-    state = State.load(folder)
-    return _figures(plan, state, frozen, others) | {"seconds_per_round": round(float(np.mean(seconds)), 2)}
 
 
 def _figures(plan: Plan, state: State, frozen: local.Frozen, others: list[list[local.Example]]) -> dict[str, Any]:
