@@ -32,8 +32,7 @@ from resay.federated.rounds import State
 
 PHASES = ("keys", "shares", "masked", "unmask")
 PATIENCE = 2400.0  # seconds for anything to happen on a machine that has other things to do
-DEADLINE = 300.0
-OPTIONS = ["--population", "3", "--least", "3", "--noise", "4", "--limit", "40", "--deadline", str(DEADLINE)]
+OPTIONS = ["--population", "3", "--least", "3", "--noise", "4", "--limit", "40"]
 
 
 def free_port() -> int:
@@ -80,8 +79,8 @@ class Processes:
 class Stage:
     """One server and its clients in a folder."""
 
-    def __init__(self, out: Path, recordings: Path) -> None:
-        self.out, self.processes = out, Processes(out)
+    def __init__(self, out: Path, recordings: Path, deadline: float) -> None:
+        self.out, self.processes, self.deadline = out, Processes(out), deadline
         self.address = f"127.0.0.1:{free_port()}"
         self.link = deployment.Link(out / "server", self.address)
         self.speakers = sorted(path for path in recordings.iterdir() if path.is_dir())[:3]
@@ -111,7 +110,7 @@ class Stage:
             self.resay("admit", str(self.link.folder), str(self.home(speaker.name) / "node.key.pub"))
 
     def serve(self, rounds: int) -> None:
-        options = ["--address", self.address, "--rounds", str(rounds), *OPTIONS]
+        options = ["--address", self.address, "--rounds", str(rounds), "--deadline", str(self.deadline), *OPTIONS]
         self.processes.start(
             "server", [sys.executable, "-m", "resay", "federated", "serve", str(self.link.folder), *options]
         )
@@ -236,10 +235,11 @@ def main() -> int:
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--quick", action="store_true", help="one phase instead of four")
+    parser.add_argument("--deadline", type=float, default=120.0, help="seconds for each phase; more on a busy machine")
     options = parser.parse_args()
     out = options.out or Path(tempfile.mkdtemp(prefix="resay-federated-"))
     out.mkdir(parents=True, exist_ok=True)
-    stage, failed = Stage(out.absolute(), options.recordings), 0
+    stage, failed = Stage(out.absolute(), options.recordings, options.deadline), 0
     began = time.monotonic()
     try:
         for what, well in play(stage, options.quick):

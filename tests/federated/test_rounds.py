@@ -244,6 +244,15 @@ def test_a_client_stops_at_its_own_limit(tmp_path, world) -> None:
     assert "epsilon would be" in everybody.refusals[0]
 
 
+def test_a_ledger_that_forgets_is_refused(tmp_path, world) -> None:
+    everybody = world()
+    training = server(tmp_path, everybody)
+    training.play(range(1, 9))
+    training.state.ledger.releases.clear()
+    assert training.play(range(1, 9)).summed == 0
+    assert any("been in 1 sums already" in refusal for refusal in everybody.refusals)
+
+
 def test_a_member_with_another_lasting_key_than_before_is_refused(tmp_path, world) -> None:
     everybody = world()
     training = server(tmp_path, everybody)

@@ -92,23 +92,29 @@ class Client:
         return answer
 
     def _keys(self, round_: Round, question: Table) -> Table:
-        grid = Grid(**json.loads(question["grid"]))
-        self._terms.check(round_, grid, Ledger.from_json(json.loads(question["ledger"])))
+        grid, spent = Grid(**json.loads(question["grid"])), Ledger.from_json(json.loads(question["ledger"]))
+        self._terms.check(round_, grid, spent)
         content = question["adapter"]
         adapter = shared_adapter.parse(content)
         if round_.context != context(adapter, question["grid"], question["training"], question["ledger"]):
             raise Refused("adapter, grid, training or ledger are not those that were announced")
         if not grid.parameters == adapter.parameters == round_.parameters:
             raise Refused("the adapter has another number of parameters than was announced")
-        # A round is answered once, whatever number of times it is announced.
-        if round_.number <= self._memory.get("last_round", -1) and round_.run == self._memory.get("last_run"):
-            raise Refused("this round is over, or was announced before")
-        self._memory.update(last_round=round_.number, last_run=round_.run)
+        self._once(round_, spent)
         self._memory.update(adapter=content, training=question["training"])
         member = Member(round_, self._member, self._identity)
         keys = member.keys()
         self._memory["member"] = member.to_bytes()
         return {"sealing": keys.sealing, "masking": keys.masking, "signature": keys.signature}
+
+    def _once(self, round_: Round, spent: Ledger) -> None:
+        """Raises Refused for a round that was announced before, or a ledger that forgets what was sent."""
+        last, sums = (self._memory.get(name, 0) for name in (f"last {round_.run}", f"sums {round_.run}"))
+        if round_.number <= last:
+            raise Refused("this round is over, or was announced before")
+        if spent.rounds <= sums:
+            raise Refused(f"the ledger counts {spent.rounds} rounds; this client has been in {sums} sums already")
+        self._memory[f"last {round_.run}"] = round_.number
 
     def _restored(self, round_: Round) -> Member:
         return Member.from_bytes(self._memory["member"], round_, self._member, self._identity)
@@ -137,6 +143,9 @@ class Client:
         member = self._restored(round_)
         shares = member.unmask(question["alive"], question["dead"])
         self._memory["member"] = member.to_bytes()
+        # Only now can the sum be read.
+        sums = f"sums {round_.run}"
+        self._memory[sums] = self._memory.get(sums, 0) + 1
         return wire.pack_pieces("shares", shares)
 
 

@@ -41,7 +41,7 @@ def _answer(phase: str, message: Message, context: Context) -> Message:
     membership = Membership.open(Path(str(context.node_config["membership"])))
     refuse_paused(membership)
     known = membership.known()
-    memory = dict(context.state[RECORD]) if RECORD in context.state else {}
+    memory = (dict(context.state[RECORD]) if RECORD in context.state else {}) | membership.rounds()
     client = Client(
         member_of(context.node_id),
         membership.identity,
@@ -56,6 +56,7 @@ def _answer(phase: str, message: Message, context: Context) -> Message:
     finally:
         # Also what was refused is remembered: a question that failed is not answered the second time.
         context.state[RECORD] = ConfigRecord(memory)
+        membership.remember_rounds(memory)
     membership.remember(known)
     return Message(content=RecordDict({RECORD: ConfigRecord(answer)}), reply_to=message)
 

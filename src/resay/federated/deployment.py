@@ -66,6 +66,8 @@ def environment(home: Path) -> dict[str, str]:
         "FLWR_DISABLE_UPDATE_CHECK": "1",
         "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Flower starts a process for every look at a task that none has taken up yet: on a slow machine, many.
+        "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "3",
         # Flower's programs start each other by name.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -19,7 +19,16 @@ from ..consent import Consent, Use
 from ..errors import BadFile, ConsentMissing
 from .client import Sent, Terms
 
-FILES = ("membership.json", "identity.key", "node.key", "node.key.pub", "features.npz", "known.json", "sent.jsonl")
+FILES = (
+    "membership.json",
+    "identity.key",
+    "node.key",
+    "node.key.pub",
+    "features.npz",
+    "known.json",
+    "rounds.json",
+    "sent.jsonl",
+)
 """All that a membership consists of: `leave` takes away these and nothing else."""
 
 
@@ -115,6 +124,16 @@ class Membership:
     def remember(self, known: dict[int, bytes]) -> None:
         content = {str(member): key.hex() for member, key in known.items()}
         self._secret("known.json", json.dumps(content).encode())
+
+    def rounds(self) -> dict[str, int]:
+        """The last round and the number of updates sent of every run: they outlast Flower's own memory of a run."""
+        path = self._path("rounds.json")
+        return json.loads(path.read_bytes()) if path.exists() else {}
+
+    def remember_rounds(self, memory: Mapping[str, Any]) -> None:
+        """Keep what `rounds` gives of a client's memory."""
+        kept = {name: value for name, value in memory.items() if name.startswith(("last ", "sums "))}
+        self._secret("rounds.json", json.dumps(kept).encode())
 
     @property
     def features(self) -> Path:
