@@ -3,12 +3,12 @@
 After Bonawitz et al. (2017), on the sparse graph of Bell et al. (2020): every member hides its vector under one mask it
 shares with each neighbour, which cancel in the sum, and one of its own. Shares of both secrets lie with the neighbours,
 so that members may drop out in any phase. Every message is bound to its round, every key is signed.
+A neighbour answers for each member once: with the share of its own mask where it lives, of its pairwise masks where
+not. Both are never given, and as the threshold is above two thirds of the neighbours, two groups of them cannot be told
+different things either, unless a third of them is in league with the server.
 
     announce ──► keys ──► shares ──► masked ──► unmask ──► sum
 
-A neighbour answers for each member once, with the share of its own mask where that member lives, of its pairwise masks
-where it does not. Both are never given, and since the threshold is above two thirds of the neighbours, two groups of
-them cannot be told different things either, unless a third of them is in league with the server.
 
 Letters in shapes: D parameters.
 """
@@ -229,8 +229,7 @@ class Member:
 
     def _channel(self, other: int, sender: int) -> ChaCha20Poly1305:
         shared = self._sealing.exchange(X25519PublicKey.from_public_bytes(self._keys[other].sealing))
-        purpose = b"share" + _number(sender) + _pair(self.member, other)
-        return ChaCha20Poly1305(_derived(shared, purpose, self.round.id))
+        return ChaCha20Poly1305(_derived(shared, b"share" + _number(sender) + _pair(self.member, other), self.round.id))
 
     def _seal(self, other: int, content: bytes) -> bytes:
         # One message a key: the nonce may be constant.
