@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from ..aligner import Aligner
 from ..errors import BadAudio, BadFile
 from ..onnx_graph import OnnxGraph
 from ..reference import Reference
-from ..train import acoustic_net, acoustic_stage, annotations, export, prosody_stage, recordings
+from ..text import phonemes
+from ..train import acoustic_stage, annotations, prosody_stage, recordings
 from .local import Example, Frozen, Spoken
 
 
@@ -27,21 +30,26 @@ def heard(folder: Path, models: Path, frozen: Frozen) -> list[Example]:
         data = recordings.Recordings(cache)
         encoder = Reference(OnnxGraph(models / "reference.onnx"), *style_scale(models))
         profiles = annotations.listen(data, encoder, cache)
-        net = acoustic_net.AcousticNet(acoustic_net.AcousticShape()).eval()
-        export.restore(net, models / "acoustic_encoder.onnx", models / "acoustic_decoder.onnx")
-        acoustic_stage.align_all(net, data, profiles, cache)
+        _align(data, Aligner(OnnxGraph(models / "aligner.onnx")), cache)
         rows = [row for side in (False, True) for row in acoustic_stage.examples(data, cache, held_out=side)]
         if not rows:
             raise BadAudio(f"{folder}: no recording fits its transcript")
         mean, spread = style_scale(models)
-        clips = spoken(acoustic_stage.Collator(data, profiles), rows, frozen)
+        clips = spoken(acoustic_stage.Collator(data, profiles, annotations.Heard(data, cache)), rows, frozen)
         styles = np.clip((profiles.statistics[[row.position for row in rows]] - mean) / spread, -3.0, 3.0)
         return frozen.examples(
-            [
-                Spoken(clip.ids, clip.tokens, clip.timbre, style.astype(np.float32))
-                for clip, style in zip(clips, styles, strict=True)
-            ]
+            [replace(clip, style=style.astype(np.float32)) for clip, style in zip(clips, styles, strict=True)]
         )
+
+
+def _align(data: recordings.Recordings, aligner: Aligner, cache: Path) -> None:
+    """Durations of every clip that fits its transcript, where training looks for them."""
+    known = annotations.transcribe(data, cache)
+    fitting = [clip for clip in data.clips if annotations.fits(clip, known[clip.id])]
+    found = {clip.id: aligner.align(data.mel(clip), phonemes.ids(known[clip.id])).tolist() for clip in fitting}
+    annotations.write_durations(cache, found)
+    # Which sound is heard in which frame matters to the acoustic model alone, and nothing is trained of that here.
+    annotations.write_heard(data, cache, {})
 
 
 def style_scale(models: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -57,8 +65,8 @@ def spoken(collator: acoustic_stage.Collator, rows: Sequence[acoustic_stage.Exam
     found = []
     for row in rows:
         tokens = frozen.codes.tokens(*prosody_stage.measured(collator, row))
-        profiles = collator.profiles
-        found.append(Spoken(row.ids, tokens, profiles.timbre[row.position], collator.style[row.position]))
+        timbre, style = collator.profiles.timbre[row.position], collator.style[row.position]
+        found.append(Spoken(row.ids, tokens, collator.semantic(row), timbre, style))
     return found
 
 

@@ -39,6 +39,8 @@ class Spoken:
 
     ids: np.ndarray
     tokens: np.ndarray
+    semantic: np.ndarray
+    """float32 (P, S), what the words mean."""
     timbre: np.ndarray
     style: np.ndarray
 
@@ -58,9 +60,7 @@ class Frozen:
 
     def __init__(self, models: Path) -> None:
         self.net = ProsodyNet(ProsodyShape()).eval().requires_grad_(False)
-        parts = {"prosody_text": self.net.text, "prosody_steps": self.net.steps, "prosody_heads": self.net.heads}
-        for name, part in parts.items():
-            export.restore(part, models / f"{name}.onnx")
+        export.restore_prosody(self.net, models)
         self.codes: Codes = release.read_codes(models / "model.json")
         self.base = base_of(models)
 
@@ -76,13 +76,13 @@ class Frozen:
 
     def _hidden(self, clips: Sequence[Spoken]) -> list[np.ndarray]:
         longest = max(len(clip.ids) for clip in clips)
-        padded = [(clip.ids, clip.tokens, np.ones((len(clip.ids), 1), np.float32)) for clip in clips]
-        ids, tokens, mask = (
-            torch.from_numpy(np.stack([_padded(row[column], longest) for row in padded])) for column in range(3)
+        padded = [(clip.ids, clip.tokens, clip.semantic, np.ones((len(clip.ids), 1), np.float32)) for clip in clips]
+        ids, tokens, semantic, mask = (
+            torch.from_numpy(np.stack([_padded(row[column], longest) for row in padded])) for column in range(4)
         )
         timbre, style = (torch.from_numpy(np.stack([getattr(clip, name) for clip in clips])) for name in PROFILE)
         with torch.no_grad():
-            text = self.net.text(ids, timbre, style, mask)
+            text = self.net.text(ids, semantic, timbre, style, mask)
             before = functional.pad(tokens[:, :-1] + 1, (0, 0, 1, 0))
             hidden, _ = self.net.steps(text, before, self.net.empty_cache(len(clips)))
         return [row[: len(clip.ids)].half().numpy() for row, clip in zip(hidden, clips, strict=True)]

@@ -42,7 +42,7 @@ class Population:
             return found
         folder.mkdir(parents=True, exist_ok=True)
         data = recordings.Recordings(cache)
-        collator, frozen = Collator(data, annotations.profiles(cache)), Frozen(models)
+        collator, frozen = Collator(data, annotations.profiles(cache), annotations.Heard(data, cache)), Frozen(models)
         groups = _by_speaker(private(aligned(data, cache)))[:clients]
         kept = _by_speaker(private(aligned(data, cache, held_out=True)))
         rows = [row for _, clips in [*groups, *kept] for row in clips]

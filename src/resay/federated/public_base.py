@@ -30,7 +30,7 @@ def train(cache: Path, models: Path, out: Path, minutes: float, steps: int | Non
     Raises BadFile where the cache holds no features.
     """
     data = recordings.Recordings(cache)
-    collator = Collator(data, annotations.profiles(cache))
+    collator = Collator(data, annotations.profiles(cache), annotations.Heard(data, cache))
     code = release.read_codes(models / "model.json")
     rows, kept = (public(examples(data, cache, held_out=held_out)) for held_out in (False, True))
     plans, kept_plans = ([prosody_stage.measured(collator, row) for row in part] for part in (rows, kept))

@@ -184,7 +184,7 @@ def pictures(figures: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     losses.set(xlabel="round", ylabel="nats a phoneme", title="loss of the server's own speakers")
     spent.set(xlabel="round", ylabel="ε", title="privacy spent")
     gains.set(xlabel="nats a phoneme", ylabel="speakers", title="gain of speakers who were no clients")
-    for axis in (losses, spent, gains):
+    for axis in (losses, gains):
         axis.legend(fontsize=8)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
