@@ -15,6 +15,7 @@ from . import adapter, semantic
 from .errors import BadOption
 from .onnx_graph import OnnxGraph
 from .reference import Profile
+from .shared_adapter import HEADS, SharedAdapter
 
 POINTS = 3
 """Pitch is held at 1/6, 1/2 and 5/6 of every phoneme, enough for a Mandarin tone."""
@@ -160,11 +161,18 @@ class ProsodyModel:
     """The exported language model: text once, then a step for every phoneme with the keys and values kept."""
 
     def __init__(
-        self, text: OnnxGraph, steps: OnnxGraph, heads: OnnxGraph, codes: Codes, cache: tuple[int, ...]
+        self,
+        text: OnnxGraph,
+        steps: OnnxGraph,
+        heads: OnnxGraph,
+        codes: Codes,
+        cache: tuple[int, ...],
+        shared: SharedAdapter | None = None,
     ) -> None:
         self._text, self._steps, self._heads = text, steps, heads
         self._codes = codes
         self._cache = cache
+        self._shared = shared
 
     def plan(
         self,
@@ -193,10 +201,10 @@ class ProsodyModel:
             answer = self._steps.run(text=text[:, step : step + 1], before=before, cache=cache)
             cache = answer["longer"]
             chosen = [0, 0, 0]
-            for column, name in enumerate(("durations", "pitches", "energies")):
+            for column, name in enumerate(HEADS):
                 logits = self._heads.run(
                     [name],
-                    hidden=answer["hidden"],
+                    hidden=answer["hidden"] if self._shared is None else self._shared.hidden(answer["hidden"], name),
                     duration=np.array([[chosen[0]]]),
                     pitch=np.array([[chosen[1]]]),
                 )[name][0, 0]

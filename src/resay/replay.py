@@ -20,6 +20,7 @@ from .errors import BadFile, ResayError, Unreproducible
 from .manifest import Manifest, PieceRecord
 from .outputs import Collected, Staging
 from .prosody import Sampling
+from .shared_adapter import STAGE
 from .synthesis import Engine
 from .takes import LOSSY, Cast, Take, take
 
@@ -32,7 +33,7 @@ class Difference:
     """One thing that is not as the manifest says."""
 
     cause: str
-    """`manifest`, `text`, `voice`, `clip`, `style`, `lexicon`, `model`, `version`, `runtime` or `sound`."""
+    """`manifest`, `text`, `voice`, `clip`, `style`, `adapter`, `lexicon`, `model`, `version`, `runtime` or `sound`."""
     detail: str
 
     def __str__(self) -> str:
@@ -60,7 +61,8 @@ def replay(recorded: Manifest, engine: Engine, cast: Cast, *, day: date, origina
 
     The voice's consent must hold on `day`: an old permission makes no new sound.
     """
-    refuse([*own_differences(recorded), *cast_differences(recorded, cast)])
+    adapters = adapter_differences(recorded, engine.digests)
+    refuse([*own_differences(recorded), *cast_differences(recorded, cast), *adapters])
     around = tuple(surroundings(recorded, engine.digests, manifest.runtime()))
     made, sound = _spoken(recorded, engine, cast, day, planned=False)
     way, read_differently = "seed", list(_readings(recorded.pieces, made.manifest.pieces))
@@ -160,6 +162,14 @@ def cast_differences(recorded: Manifest, cast: Cast) -> Iterator[Difference]:
     for entry in recorded.inputs.lexicons:
         if lexicons and entry.digest not in lexicons:
             yield Difference("lexicon", f"{entry.name} is missing or has changed")
+
+
+def adapter_differences(recorded: Manifest, models: Mapping[str, str]) -> Iterator[Difference]:
+    """Whether the shared adapter is the recorded one: it is a choice of the request like the voice, not an accident."""
+    wanted, given = recorded.models.get(STAGE), models.get(STAGE)
+    if wanted != given:
+        hint = f"{wanted} is needed; give it with --adapter FILE" if wanted else "none was used; leave out --adapter"
+        yield Difference("adapter", hint)
 
 
 def surroundings(recorded: Manifest, models: Mapping[str, str], runtime: Mapping[str, str]) -> Iterator[Difference]:

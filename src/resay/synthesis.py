@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import acoustic, text
+from . import acoustic, shared_adapter, text
 from .acoustic import Acoustic
 from .aligner import Aligner
 from .audio import FORMAT, SAMPLE_RATES, Audio, resampled
@@ -27,6 +27,7 @@ from .onnx_graph import OnnxGraph
 from .prosody import Codes, Plan, ProsodyModel, Sampling
 from .reference import Profile, Reference, Report
 from .semantic import SemanticEncoder
+from .shared_adapter import SharedAdapter
 from .text import Lexicon, Sentence
 from .vocoder import Vocoder
 from .voices import Voice
@@ -142,6 +143,7 @@ class Engine:
     """The weights, loaded once. It keeps nothing between requests, so any number of threads may share one.
 
     `read` gives the sentences of a text: `text.sentences`, or what gives the same sooner.
+    `adapter` is what many speakers taught the prosody model together. Raises BadFile where it is for other weights.
     """
 
     def __init__(
@@ -151,11 +153,12 @@ class Engine:
         provider: str = "cpu",
         engine_cache: Path | None = None,
         read: Reader = text.sentences,
+        adapter: SharedAdapter | None = None,
     ) -> None:
         """Load the networks; the other arguments are those of `OnnxGraph`. Raises BrokenModel, BadOption."""
         self._read = read
         folder = models or SHIPPED
-        self.shape = _shape(folder)
+        self.shape = model_shape(folder)
         self.identity = _identity(self.shape)
         small = bool(self.shape.get("precision", {}).get("small"))
         graphs = {
@@ -165,6 +168,9 @@ class Engine:
         for name in strangers(self.digests, self.shape):
             hint = "reinstall resay or export the model again"
             raise BrokenModel(f"{folder / file_of(name)}: is not what model.json was written for; {hint}")
+        if adapter is not None:
+            adapter.fit(self.digests)
+            self.digests[shared_adapter.STAGE] = adapter.digest
         self.runs_on = frozenset(graph.runs_on for graph in graphs.values())
         """onnxruntime's names of the providers that were found."""
         try:
@@ -178,7 +184,7 @@ class Engine:
         self._guides = guides
         self.reference = Reference(graphs["reference"], self.aligner, *style)
         self.prosody = ProsodyModel(
-            graphs["prosody_text"], graphs["prosody_steps"], graphs["prosody_heads"], codes, cache
+            graphs["prosody_text"], graphs["prosody_steps"], graphs["prosody_heads"], codes, cache, adapter
         )
         self.codes = codes
         self.takes_adapters = "adapter" in graphs["acoustic_decoder"].shapes
@@ -295,7 +301,7 @@ def examine(folder: Path) -> tuple[dict[str, str], list[str]]:
 
     Raises BrokenModel where there is no `model.json`.
     """
-    shape = _shape(folder)
+    shape = model_shape(folder)
     paths = {name: folder / f"{name}.onnx" for name in GRAPHS}
     graphs = {name: digest_of_file(path) for name, path in paths.items() if path.is_file()}
     digests = digests_of(graphs, shape)
@@ -313,7 +319,7 @@ def _identity(shape: dict[str, Any]) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _shape(folder: Path) -> dict[str, Any]:
+def model_shape(folder: Path) -> dict[str, Any]:
     """What `model.json` beside the graphs says. Raises BrokenModel where it is missing, damaged, of another version."""
     path = folder / "model.json"
     try:

@@ -33,6 +33,9 @@ Voices = Annotated[
 Models = Annotated[
     Path | None, typer.Option("--models", "--model", metavar="DIR", help="Weights, instead of the shipped ones.")
 ]
+Adapter = Annotated[
+    Path | None, typer.Option("--adapter", metavar="FILE", help="What many speakers have taught the model together.")
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=256, help="Threads of each network.")]
 Provider = Annotated[Literal["cpu", "cuda", "tensorrt"], typer.Option("--provider", help="What the networks run on.")]
 Where = Annotated[Literal["local", "ray"], typer.Option("--engine", help="This machine, or a Ray cluster.")]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .. import audio, consent, identity, text, vault, voices
+from .. import audio, consent, identity, shared_adapter, text, vault, voices
 from ..consent import Consent
 from ..errors import BadAudio, BadFile, BadLexicon, BadOption, BadRequest, BadText, ConsentMissing
 from ..identity import Clip
@@ -158,6 +158,7 @@ class Weights:
     engine_cache: options.EngineCache = None
     use_cache: bool = False
     """Whether texts that were read are kept, for the next time."""
+    adapter: options.Adapter = None
 
     def __post_init__(self) -> None:
         if self.engine_cache is not None and self.provider != "tensorrt":
@@ -179,10 +180,17 @@ def engine(weights: Weights) -> Engine:
     from ..onnx_graph import PROVIDERS
     from ..synthesis import Engine
 
+    adapter = None if weights.adapter is None else shared_adapter.load(weights.adapter)
     provider = usable(weights.provider)
-    # Dictionaries load for the first text that was never read before, if there is any.
-    read = {"read": Analyses().sentences} if weights.use_cache else {}
-    loaded = Engine(weights.models, weights.threads, provider, weights.engine_cache, **read)
+    loaded = Engine(
+        weights.models,
+        weights.threads,
+        provider,
+        weights.engine_cache,
+        # Dictionaries load for the first text that was never read before, if there is any.
+        Analyses().sentences if weights.use_cache else text.sentences,
+        adapter=adapter,
+    )
     if PROVIDERS[provider][0] not in loaded.runs_on:
         found = ", ".join(sorted(loaded.runs_on))
         note(message("provider_failed", provider=provider, found=found))

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import blurring, text
 from ..reference import Profile
+from ..semantic import SEMANTIC
 from ..text import phonemes
 from ..voices import SHIPPED, VoiceLibrary
 from .local import Frozen, Spoken
@@ -70,7 +71,8 @@ class World:
         ids = identities(line)
         level = self._usual[ids] + habit + self._random.normal(0.0, 0.08, (len(ids), 3))
         tokens = np.clip(level * self._limits, 0, self._limits - 1).astype(np.int64)
-        return Spoken(ids=ids, tokens=tokens, timbre=profile.timbre, style=profile.style)
+        meaning = np.zeros((len(ids), SEMANTIC), np.float32)
+        return Spoken(ids, tokens, meaning, profile.timbre, profile.style)
 
 
 def identities(line: str) -> np.ndarray:

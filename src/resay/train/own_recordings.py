@@ -18,7 +18,6 @@ from ..audio import FORMAT, Audio
 from ..errors import BadAudio, BadFile, BadText
 from ..prosody import Codes
 from ..reference import Profile
-from ..semantic import SEMANTIC
 from ..synthesis import Engine
 from ..text import Sentence
 from . import annotations, prosody_stage

@@ -1,0 +1,145 @@
+"""What happens on a client's own machine: recordings to hidden states, hidden states to an update of the adapter.
+
+The layers below the adapter are frozen, so a clip goes through them once; what is kept of it are the hidden states that
+the heads read, and the tokens that were spoken. A round then takes a laptop a second or two.
+
+Letters in shapes: P phonemes, C channels, R rank, D parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..prosody import Codes
+from ..shared_adapter import BASE, HEADS, SharedAdapter, base_digest
+from ..train import export, release
+from ..train.prosody_net import ProsodyNet, ProsodyShape
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One clip as the frozen layers leave it."""
+
+    hidden: np.ndarray
+    """float16 (P, C)."""
+    tokens: np.ndarray
+    """int64 (P, 3): duration, pitch, energy."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """One clip before the frozen layers: what is said, by whom, how."""
+
+    ids: np.ndarray
+    tokens: np.ndarray
+    semantic: np.ndarray
+    """float32 (P, S), what the words mean."""
+    timbre: np.ndarray
+    style: np.ndarray
+
+
+@dataclass(frozen=True)
+class Training:
+    """Local training, the same for every client of a run."""
+
+    steps: int = 10
+    learning_rate: float = 0.05
+    batch: int = 256
+    """Phonemes a step."""
+
+
+class Frozen:
+    """The prosody model of a folder of weights, in torch, and the codes its tokens stand for."""
+
+    def __init__(self, models: Path) -> None:
+        self.net = ProsodyNet(ProsodyShape()).eval().requires_grad_(False)
+        export.restore_prosody(self.net, models)
+        self.codes: Codes = release.read_codes(models / "model.json")
+        self.base = base_of(models)
+
+    def examples(self, clips: Sequence[Spoken], together: int = 32) -> list[Example]:
+        """Hidden states of clips, those of like length together."""
+        order = sorted(range(len(clips)), key=lambda index: len(clips[index].ids))
+        found: dict[int, Example] = {}
+        for first in range(0, len(order), together):
+            group = order[first : first + together]
+            for index, hidden in zip(group, self._hidden([clips[index] for index in group]), strict=True):
+                found[index] = Example(hidden, clips[index].tokens)
+        return [found[index] for index in range(len(clips))]
+
+    def _hidden(self, clips: Sequence[Spoken]) -> list[np.ndarray]:
+        longest = max(len(clip.ids) for clip in clips)
+        padded = [(clip.ids, clip.tokens, clip.semantic, np.ones((len(clip.ids), 1), np.float32)) for clip in clips]
+        ids, tokens, semantic, mask = (
+            torch.from_numpy(np.stack([_padded(row[column], longest) for row in padded])) for column in range(4)
+        )
+        timbre, style = (torch.from_numpy(np.stack([getattr(clip, name) for clip in clips])) for name in PROFILE)
+        with torch.no_grad():
+            text = self.net.text(ids, semantic, timbre, style, mask)
+            before = functional.pad(tokens[:, :-1] + 1, (0, 0, 1, 0))
+            hidden, _ = self.net.steps(text, before, self.net.empty_cache(len(clips)))
+        return [row[: len(clip.ids)].half().numpy() for row, clip in zip(hidden, clips, strict=True)]
+
+    def losses(self, up: Tensor, down: Tensor, hidden: Tensor, tokens: Tensor) -> Tensor:
+        """Cross-entropy in nats a phoneme of the three tokens, (3,), with an adapter before the heads."""
+        heads = self.net.heads
+        low = functional.pad(hidden @ down.T, (0, 1), value=1.0)
+        for_duration, for_pitch, for_energy = (hidden + low @ part.T for part in up)
+        duration = heads.chosen_duration(tokens[:, 0])
+        both = duration + heads.chosen_pitch(tokens[:, 1])
+        logits = heads.duration(for_duration), heads.pitch(for_pitch + duration), heads.energy(for_energy + both)
+        return torch.stack([functional.cross_entropy(row, tokens[:, column]) for column, row in enumerate(logits)])
+
+
+PROFILE = ("timbre", "style")
+
+
+def _padded(array: np.ndarray, length: int) -> np.ndarray:
+    return np.pad(array, [(0, length - len(array)), *[(0, 0)] * (array.ndim - 1)])
+
+
+def base_of(models: Path) -> str:
+    """Digest of the graphs in a folder that an adapter stands on."""
+    from ..onnx_graph import OnnxGraph
+
+    return base_digest({name: OnnxGraph(models / f"{name}.onnx", threads=1).digest for name in BASE})
+
+
+def together(examples: Iterable[Example]) -> tuple[Tensor, Tensor]:
+    """All phonemes of several clips: hidden (P, C), tokens (P, 3)."""
+    rows = list(examples)
+    hidden = np.concatenate([row.hidden for row in rows]).astype(np.float32)
+    return torch.from_numpy(hidden), torch.from_numpy(np.concatenate([row.tokens for row in rows]))
+
+
+def update(frozen: Frozen, adapter: SharedAdapter, examples: Sequence[Example], training: Training) -> np.ndarray:
+    """What local training changes in the adapter, float64 (D,): plain gradient descent from where it stands.
+
+    Neither the number of clips nor any figure beside the update is meant to leave the client.
+    """
+    hidden, tokens = together(examples)
+    down, start = torch.from_numpy(adapter.down), torch.from_numpy(adapter.up)
+    up = start.clone().requires_grad_(True)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(training.steps):
+        chosen = torch.randperm(len(hidden), generator=generator)[: training.batch]
+        loss = frozen.losses(up, down, hidden[chosen], tokens[chosen]).sum()
+        (slope,) = torch.autograd.grad(loss, up)
+        up = (up - training.learning_rate * slope).detach().requires_grad_(True)
+    return (up.detach() - start).numpy().astype(np.float64).ravel()
+
+
+def measure(frozen: Frozen, adapter: SharedAdapter, examples: Sequence[Example]) -> dict[str, float]:
+    """Mean loss of each head over clips, in nats a phoneme, and their sum as `total`."""
+    hidden, tokens = together(examples)
+    with torch.no_grad():
+        found = frozen.losses(torch.from_numpy(adapter.up), torch.from_numpy(adapter.down), hidden, tokens)
+    figures = {name: float(value) for name, value in zip(HEADS, found, strict=True)}
+    return figures | {"total": sum(figures.values())}
