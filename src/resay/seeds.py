@@ -32,7 +32,7 @@ class Settings:
 
     sampling: Sampling = field(default_factory=Sampling)
     style_strength: float = 1.0
-    accent: float = 1.0
+    accent: float = 0.0
     speed: float = 1.0
     language: str = "auto"
 

@@ -68,8 +68,10 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     style_strength: float = 1.0
     """How much of the style: 0 is ordinary speech, 1 as the clip, 2 twice as far."""
-    accent: float = 1.0
-    """How far the speaker's own way of speaking is kept: 0 speaks as a native of the text's language would."""
+    accent: float = 0.0
+    """How far the timing and melody of the speaker's language and region are kept: 0 is a native of the text's language.
+
+    Whatever it is, rate, pauses and liveliness are those of the style."""
     sample_rate: int = FORMAT.sample_rate
     """Samples a second. Above the model's own rate there are more samples and no more sound: see `bandwidth`."""
     context: bool = False
@@ -240,16 +242,18 @@ class Engine:
         pieces = tuple(self.stream(request, voice, **options))
         return Speech(Audio.join(piece.audio for piece in pieces), pieces)
 
-    def _planning_timbre(self, sentence: Sentence, timbre: np.ndarray, accent: float) -> np.ndarray:
+    def _planning_timbre(self, sentence: Sentence, profile: Profile, accent: float) -> np.ndarray:
         """Whose delivery is planned, (192,): the speaker's own, or on the way to the native voice most like them."""
+        if profile.adapter is not None:
+            return profile.timbre  # tuning has taught the model this speaker's own delivery
         guides = self._guides[sentence.language]
-        native = guides[int((guides @ timbre).argmax())]
-        mixed = accent * timbre + (1.0 - accent) * native
+        native = guides[int((guides @ profile.timbre).argmax())]
+        mixed = accent * profile.timbre + (1.0 - accent) * native
         return (mixed / np.linalg.norm(mixed)).astype(np.float32)
 
     def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: np.ndarray) -> Plan:
         random = stream_of_randomness(request.seed, index, "prosody")
-        speaking = replace(profile, timbre=self._planning_timbre(sentence, profile.timbre, request.accent))
+        speaking = replace(profile, timbre=self._planning_timbre(sentence, profile, request.accent))
         plan = self.prosody.plan(sentence.ids, speaking, random, request.sampling, meaning)
         plan = acoustic.with_speed(acoustic.with_short_ends(plan), request.speed)
         durations = plan.durations.copy()
