@@ -20,6 +20,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 
 from .. import shared_adapter
+from ..errors import BadRequest
 from . import local, wire
 from .client_app import RECORD
 from .ledger import NO_PRIVACY, Spent
@@ -126,7 +127,8 @@ def simulate(plan: Plan, folder: Path, engine: str = "flower") -> dict[str, Any]
 
 def _on_flower(plan: Plan, play: Callable[[wire.Exchange, Callable[[], list[int]]], None]) -> None:
     os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
-    os.environ |= {"OMP_NUM_THREADS": "1"}
+    # On a busy machine Ray needs longer than it would wait for itself.
+    os.environ |= {"OMP_NUM_THREADS": "1", "RAY_raylet_start_wait_time_s": "600"}
     from flwr.simulation import run_simulation
 
     app = ServerApp()
@@ -140,7 +142,10 @@ def _on_flower(plan: Plan, play: Callable[[wire.Exchange, Callable[[], list[int]
 
     cores = os.cpu_count() or 1
     resources = {"client_resources": {"num_cpus": 1.0}, "init_args": {"num_cpus": cores, "include_dashboard": False}}
-    run_simulation(app, client_app(plan), len(Population(plan.population)), "ray", resources)
+    try:
+        run_simulation(app, client_app(plan), len(Population(plan.population)), "ray", resources)
+    except RuntimeError as error:  # all that Flower says when its engine has failed, whatever the cause
+        raise BadRequest("Flower's engine failed, see above; --engine local does without it") from error
 
 
 def _figures(plan: Plan, state: State, frozen: local.Frozen, others: list[list[local.Example]]) -> dict[str, Any]:
