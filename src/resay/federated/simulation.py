@@ -127,8 +127,7 @@ def simulate(plan: Plan, folder: Path, engine: str = "flower") -> dict[str, Any]
 
 def _on_flower(plan: Plan, play: Callable[[wire.Exchange, Callable[[], list[int]]], None]) -> None:
     os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
-    # On a busy machine Ray needs longer than it would wait for itself.
-    os.environ |= {"OMP_NUM_THREADS": "1", "RAY_raylet_start_wait_time_s": "600"}
+    os.environ |= {"OMP_NUM_THREADS": "1"}
     from flwr.simulation import run_simulation
 
     app = ServerApp()
