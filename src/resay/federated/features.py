@@ -12,7 +12,6 @@ import numpy as np
 from ..aligner import Aligner
 from ..errors import BadAudio, BadFile
 from ..onnx_graph import OnnxGraph
-from ..reference import Reference
 from ..text import phonemes
 from ..train import acoustic_stage, annotations, prosody_stage, recordings
 from .local import Example, Frozen, Spoken
@@ -28,8 +27,7 @@ def heard(folder: Path, models: Path, frozen: Frozen) -> list[Example]:
         cache = Path(name)
         recordings.prepare(folder, cache, workers=1)
         data = recordings.Recordings(cache)
-        encoder = Reference(OnnxGraph(models / "reference.onnx"), *style_scale(models))
-        profiles = annotations.listen(data, encoder, cache)
+        profiles = annotations.listen(data, OnnxGraph(models / "reference.onnx"), cache)
         _align(data, Aligner(OnnxGraph(models / "aligner.onnx")), cache)
         rows = [row for side in (False, True) for row in acoustic_stage.examples(data, cache, held_out=side)]
         if not rows:

@@ -20,6 +20,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 
 from .. import shared_adapter
+from ..errors import BadRequest
 from . import local, wire
 from .client_app import RECORD
 from .ledger import NO_PRIVACY, Spent
@@ -140,7 +141,10 @@ def _on_flower(plan: Plan, play: Callable[[wire.Exchange, Callable[[], list[int]
 
     cores = os.cpu_count() or 1
     resources = {"client_resources": {"num_cpus": 1.0}, "init_args": {"num_cpus": cores, "include_dashboard": False}}
-    run_simulation(app, client_app(plan), len(Population(plan.population)), "ray", resources)
+    try:
+        run_simulation(app, client_app(plan), len(Population(plan.population)), "ray", resources)
+    except RuntimeError as error:  # all that Flower says when its engine has failed, whatever the cause
+        raise BadRequest("Flower's engine failed, see above; --engine local does without it") from error
 
 
 def _figures(plan: Plan, state: State, frozen: local.Frozen, others: list[list[local.Example]]) -> dict[str, Any]:
