@@ -43,7 +43,7 @@ def test_axes_are_where_people_differ():
 def test_stronger_is_further(mine, directions):
     away = []
     for strength in (0.2, 1.0, 3.0):
-        copy = blurring.blurred(mine, strength, "copy", directions / 20, TODAY)
+        copy = blurring.blurred(mine, strength, "copy", directions / 400, TODAY)
         assert np.linalg.norm(copy.profile.timbre) == pytest.approx(1.0, abs=1e-5)
         assert copy.profile.sounds is None
         away.append(1 - float(copy.profile.timbre @ mine.profile.timbre))
