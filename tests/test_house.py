@@ -20,10 +20,10 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS = (
     "errors inference ogg audio pitch consent text identity onnx_graph aligner adapter semantic reference prosody "
     "acoustic vocoder voices synthesis embedding manifest outputs subtitles takes measure pictures compare replay "
-    "archive seeds audition batch cluster jobs server studio train evaluate cli"
+    "archive seeds audition batch cluster jobs server studio train evaluate tuning cli"
 ).split()
 """Every module of the package in its one order: each imports only what stands before it."""
-LOADED_BY_NAME = {"cli": {"train", "evaluate"}}
+LOADED_BY_NAME = {"cli": {"train", "evaluate", "tuning"}}
 LONGEST_FUNCTION, LONGEST_FILE = 60, 400  # lines
 HEAVY = {"torch", "onnx", "numba", "matplotlib", "gradio", "fastapi", "flwr", "ray"}
 

@@ -10,6 +10,7 @@ import pytest
 import safetensors.numpy
 
 from resay import consent, voices
+from resay.adapter import Adapter
 from resay.errors import BadFile, BadOption, UnknownVoice
 from resay.reference import Profile
 from resay.voices import VoiceLibrary
@@ -35,6 +36,43 @@ def test_file_gives_back_the_same_voice(tmp_path, voice):
     assert again.profile.pitch == full.profile.pitch
 
 
+def tuned(voice, size=0.5, model="sha256:1"):
+    arrays = {
+        "acoustic_encoder.offset": np.full(4, size, np.float32),
+        "prosody_text.adapter": np.ones((2, 6), np.float32),
+    }
+    return replace(voice, profile=replace(voice.profile, adapter=Adapter(model, arrays)), tuning={"epochs": 3})
+
+
+def test_a_tuned_voice_keeps_its_adapter(tmp_path, voice):
+    full = tuned(voice)
+    full.save(tmp_path / "Ada.voice")
+    again = voices.load(tmp_path / "Ada.voice")
+    assert again.to_bytes() == full.to_bytes()
+    assert again.tuning == {"epochs": 3}
+    assert again.profile.adapter.model == "sha256:1"
+    np.testing.assert_array_equal(again.profile.adapter.arrays["prosody_text.adapter"], np.ones((2, 6)))
+    digests = {one.digest for one in (voice, full, tuned(voice, 0.6), tuned(voice, model="sha256:2"))}
+    assert len(digests) == 4
+    assert replace(full, tuning={}).digest == full.digest
+
+
+def test_only_tuned_voices_ask_for_a_later_reader(voice):
+    assert b'\\"version\\": 1' in voice.to_bytes()
+    assert b"tuning" not in voice.to_bytes()
+    assert b'\\"version\\": 2' in tuned(voice).to_bytes()
+
+
+def test_a_damaged_adapter_is_named(tmp_path, voice):
+    path = tmp_path / "Ada.voice"
+    tuned(voice, np.nan).save(path)
+    with pytest.raises(BadFile, match="damaged"):
+        voices.load(path)
+    path.write_bytes(changed(voice, version=2, model="sha256:1"))
+    with pytest.raises(BadFile, match="seal"):
+        voices.load(path)
+
+
 def test_digest_follows_the_sound_and_not_the_notes(voice):
     assert replace(voice, name="Eve", description="new", tags=(), seed=7, consent=consent.own()).digest == voice.digest
     quicker = Profile(voice.profile.timbre, voice.profile.style + 1, voice.profile.pitch)
@@ -57,7 +95,7 @@ def test_later_additions_are_passed_over(tmp_path, voice):
 
 
 def test_later_version_is_refused_clearly(tmp_path, voice):
-    (tmp_path / "Ada.voice").write_bytes(changed(voice, version=voices.VERSION + 1))
+    (tmp_path / "Ada.voice").write_bytes(changed(voice, version=voices.TUNED_VERSION + 1))
     with pytest.raises(BadFile, match="update resay"):
         voices.load(tmp_path / "Ada.voice")
 

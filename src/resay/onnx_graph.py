@@ -45,7 +45,9 @@ def _settings(provider: str, engine_cache: Path | None) -> list[dict[str, str]]:
 class OnnxGraph:
     """An ONNX file with its digest. `run` takes and returns arrays by name."""
 
-    def __init__(self, path: Path, threads: int = 2, provider: str = "cpu", engine_cache: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, threads: int = 2, provider: str = "cpu", engine_cache: Path | None = None, small: bool = False
+    ) -> None:
         """Load it.
 
         Args:
@@ -53,6 +55,7 @@ class OnnxGraph:
             threads: of one run.
             provider: what it runs on, one of PROVIDERS.
             engine_cache: where TensorRT keeps what it has built.
+            small: saves memory at some cost of speed: no arena that keeps what was once used, no packed copies.
 
         Raises:
             BadOption: this onnxruntime cannot run on the provider.
@@ -70,6 +73,9 @@ class OnnxGraph:
         options.log_severity_level = 3
         # Busy-waiting threads would take the processor from other requests between two short graphs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if small:
+            options.enable_cpu_mem_arena = False
+            options.add_session_config_entry("session.disable_prepacking", "1")
         try:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=PROVIDERS[provider], provider_options=_settings(provider, engine_cache)

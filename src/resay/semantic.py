@@ -154,9 +154,9 @@ class SemanticEncoder:
             self.readings.setdefault(character, {})[reading] = number
 
     @classmethod
-    def open(cls, path: Path, threads: int = 1) -> SemanticEncoder:
-        """The encoder of an `.onnx` file."""
-        return cls(OnnxGraph(path, threads))
+    def open(cls, path: Path, threads: int = 1, small: bool = False) -> SemanticEncoder:
+        """The encoder of an `.onnx` file; `small` as in `OnnxGraph`."""
+        return cls(OnnxGraph(path, threads, small=small))
 
     def chances(self, text: str, position: int) -> dict[str, float]:
         """Log probability of each reading of the character at a place of a text; empty where it is not known.

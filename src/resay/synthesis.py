@@ -156,7 +156,9 @@ class Engine:
         self._read = read
         folder = models or SHIPPED
         self.shape = _shape(folder)
-        graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache) for name in GRAPHS}
+        self.identity = _identity(self.shape)
+        small = bool(self.shape.get("precision", {}).get("small"))
+        graphs = {name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache, small) for name in GRAPHS}
         self.digests = digests_of({name: graph.digest for name, graph in graphs.items()}, self.shape)
         for name in strangers(self.digests, self.shape):
             hint = "reinstall resay or export the model again"
@@ -176,6 +178,9 @@ class Engine:
         self.prosody = ProsodyModel(
             graphs["prosody_text"], graphs["prosody_steps"], graphs["prosody_heads"], codes, cache
         )
+        self.codes = codes
+        self.takes_adapters = "adapter" in graphs["acoustic_decoder"].shapes
+        """Whether voices can be tuned on these weights."""
         self.acoustic = Acoustic(graphs["acoustic_encoder"], graphs["acoustic_decoder"], strength)
         self.vocoder = Vocoder(graphs["vocoder"])
         self.semantic = SemanticEncoder(graphs["semantic"])
@@ -200,6 +205,9 @@ class Engine:
         Raises ConsentMissing, BadText or another BadRequest before the first piece.
         """
         voice.consent.require(Use.SPEAK, today or date.today())
+        own = voice.profile.adapter
+        if own is not None and own.model != self.identity:
+            raise BadRequest(f"{voice.name} was tuned for other weights; tune it again with `resay tune`")
         read = partial(self._read, request.text, request.language, lexicon, voice.language)
         if plans is not None and [len(plan.durations) for plan in plans] != [len(s.phonemes) for s in read()]:
             raise BadRequest("the plans do not fit the text: it reads differently now")
@@ -289,6 +297,12 @@ def examine(folder: Path) -> tuple[dict[str, str], list[str]]:
 def digest_of_file(path: Path) -> str:
     with path.open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _identity(shape: dict[str, Any]) -> str:
+    """Which training the weights come from, whatever precision they are stored in: SHA-256 over `model.json`."""
+    content = {name: value for name, value in shape.items() if name not in ("precision", "digests")}
+    return "sha256:" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _shape(folder: Path) -> dict[str, Any]:

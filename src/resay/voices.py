@@ -1,7 +1,7 @@
 """Voices on disk: a `.voice` file holds what a speaker sounds like, their consent, and where it came from.
 
-The file is safetensors (arrays `timbre` and `style`) with one JSON header, so that no program has to unpickle anything
-and the header of thousands can be read without their arrays.
+The file is safetensors (arrays `timbre` and `style`; of a tuned voice those of its adapter) with one JSON header, so
+that no program has to unpickle anything and the header of thousands can be read without their arrays.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ import safetensors
 import safetensors.numpy
 
 from . import aligner, audio
+from .adapter import Adapter
 from .consent import Consent
 from .errors import BadFile, BadOption, UnknownVoice
 from .reference import Profile
 
-VERSION = 1
-"""Of the file's layout. Further arrays and header fields may join within a version: readers pass over them."""
+VERSION, TUNED_VERSION = 1, 2
+"""Of the file's layout, for a voice from a clip and for a tuned one: whoever cannot read adapters shall say so, and not
+speak in another voice. Further arrays and header fields may join within a version: readers pass over them."""
 ARRAYS = ("timbre", "style", "sounds")
 LANGUAGES = ("zh", "en")
 GENDERS = ("female", "male", "neutral", "")
@@ -36,6 +38,7 @@ SUFFIX = ".voice"
 SHIPPED = Path(__file__).parent / "models" / "voices"
 LONGEST_NAME = 80  # characters
 FORBIDDEN = frozenset('/\\:*?"<>|')  # what one system or another refuses in a file name, or reads as a path
+ADAPTER = "adapter."  # before the names of the adapter's arrays
 HEADER = "resay"  # the one metadata key: safetensors keeps several in no certain order, and files shall be equal
 
 
@@ -57,11 +60,15 @@ class Voice:
     seed: int | None = None
     """The seed that suits this voice."""
     tags: tuple[str, ...] = ()
+    tuning: Mapping[str, Any] = field(default_factory=dict)
+    """How it was tuned, as JSON; empty where it was not."""
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over what decides the sound: language, pitch, timbre and style. Names and notes may change freely."""
+        """SHA-256 over what decides the sound: language, pitch, timbre, style and adapter, not over names and notes."""
         head = {"version": VERSION, "language": self.language, "pitch": float(self.profile.pitch)}
+        if self.profile.adapter is not None:
+            head["model"] = self.profile.adapter.model
         digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
         for name, array in self._arrays().items():
             digest.update(f"{name}:{array.shape}".encode() + array.tobytes())
@@ -69,6 +76,7 @@ class Voice:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the arrays."""
+        tuned = {"tuning": dict(self.tuning)} if self.tuning else {}
         return {
             "name": self.name,
             "language": self.language,
@@ -79,11 +87,16 @@ class Voice:
             "seed": self.seed,
             "tags": list(self.tags),
             "consent": self.consent.to_json(),
+            **tuned,
         }
 
     def to_bytes(self) -> bytes:
         """The content of a `.voice` file: equal voices give equal bytes."""
-        header = {"version": VERSION, "pitch": float(self.profile.pitch), **self.to_json()}
+        adapter = self.profile.adapter
+        version = VERSION if adapter is None else TUNED_VERSION
+        header = {"version": version, "pitch": float(self.profile.pitch), **self.to_json()}
+        if adapter is not None:
+            header["model"] = adapter.model
         header["seal"] = _seal(header, self._arrays())
         text = json.dumps(header, ensure_ascii=False, sort_keys=True, allow_nan=False)
         return safetensors.numpy.save(self._arrays(), metadata={HEADER: text})
@@ -97,7 +110,8 @@ class Voice:
         arrays = {"style": style, "timbre": np.ascontiguousarray(self.profile.timbre, dtype="<f4")}
         if self.profile.sounds is not None:
             arrays["sounds"] = np.ascontiguousarray(self.profile.sounds, dtype="<f2")
-        return arrays
+        own = self.profile.adapter.arrays if self.profile.adapter is not None else {}
+        return arrays | {f"{ADAPTER}{name}": np.ascontiguousarray(own[name], dtype="<f4") for name in sorted(own)}
 
 
 def _seal(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
@@ -116,7 +130,8 @@ def load(path: str | Path) -> Voice:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             header = _header(path, file.metadata())
             # Names that this version does not know are a later one's additions: passed over.
-            arrays = {name: file.get_tensor(name) for name in ARRAYS if name in file.keys()}  # noqa: SIM118
+            known = [name for name in file.keys() if name in ARRAYS or name.startswith(ADAPTER)]  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in known}
     except OSError as error:
         raise BadFile(f"{path}: the voice cannot be read ({error.strerror or 'no such file'})") from error
     except safetensors.SafetensorError as error:
@@ -136,8 +151,8 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
         version = int(header["version"])
     except (KeyError, TypeError, ValueError, RecursionError):
         raise BadFile(f"{path}: damaged, or not a voice file") from None
-    if version > VERSION:
-        raise BadFile(f"{path}: a voice of version {version}; this resay reads up to {VERSION}, so update resay")
+    if version > TUNED_VERSION:
+        raise BadFile(f"{path}: a voice of version {version}; this resay reads up to {TUNED_VERSION}, so update resay")
     return header
 
 
@@ -157,16 +172,13 @@ def _voice(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Voice
     if fields["language"] not in LANGUAGES or not isinstance(fields["name"], str):
         raise BadFile("the voice's name or language is damaged")
     seed = header.get("seed")
-    quality = header.get("quality")
+    quality, tuning = header.get("quality"), header.get("tuning")
+    timbre, style = _frozen(arrays["timbre"]), _frozen(arrays["style"])
+    profile = Profile(timbre, style, float(fields["pitch"]), None if sounds is None else _frozen(sounds))
     return Voice(
         name=fields["name"],
         language=fields["language"],
-        profile=Profile(
-            _frozen(arrays["timbre"]),
-            _frozen(arrays["style"]),
-            float(fields["pitch"]),
-            None if sounds is None else _frozen(sounds),
-        ),
+        profile=replace(profile, adapter=_adapter(header, arrays)),
         consent=Consent.from_json(header.get("consent")),
         gender=str(fields["gender"] or ""),
         description=str(fields["description"] or ""),
@@ -174,7 +186,21 @@ def _voice(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Voice
         quality=quality if isinstance(quality, dict) else {},
         seed=seed if isinstance(seed, int) else None,
         tags=tuple(str(tag) for tag in header.get("tags") or ()),
+        tuning=tuning if isinstance(tuning, dict) else {},
     )
+
+
+def _adapter(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Adapter | None:
+    own = {name.removeprefix(ADAPTER): array for name, array in arrays.items() if name.startswith(ADAPTER)}
+    if header["version"] < TUNED_VERSION:
+        return None
+    model = header.get("model")
+    if not isinstance(model, str) or not own:
+        raise BadFile("the tuned voice has no adapter")
+    for name, array in own.items():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise BadFile(f"the voice's {name} is damaged")
+    return Adapter(model, {name: _frozen(array) for name, array in own.items()})
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

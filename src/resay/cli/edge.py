@@ -76,27 +76,39 @@ def evaluate(context: typer.Context) -> None:
     _pass_on("evaluate", "resay.evaluate.command", context)
 
 
+@app.command("tune", context_settings=PASS_ON, add_help_option=False)
+def tune(context: typer.Context) -> None:
+    """Fit a voice to a minute of recordings (extra: train)."""
+    _pass_on("tune", "resay.tuning.command", context, "train")
+
+
+@app.command("export", context_settings=PASS_ON, add_help_option=False)
+def export(context: typer.Context) -> None:
+    """Write the weights in another precision (extra: export)."""
+    _pass_on("export", "resay.train.precision_command", context)
+
+
 @app.command("bench", context_settings=PASS_ON, add_help_option=False)
 def bench(context: typer.Context) -> None:
     """Measure speed and memory."""
     _pass_on("bench", "resay.evaluate.bench", context)
 
 
-def _pass_on(name: str, module: str, context: typer.Context) -> None:
-    command = typer.main.get_command(_loaded(name, module).app)
+def _pass_on(name: str, module: str, context: typer.Context, extra: str | None = None) -> None:
+    command = typer.main.get_command(_loaded(name, module, extra or name).app)
     result = command.main(args=context.args, prog_name=f"resay {name}", standalone_mode=False)
     if isinstance(result, int) and result:
         raise typer.Exit(result)
 
 
-def _loaded(name: str, module: str) -> ModuleType:
+def _loaded(name: str, module: str, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "resay"):
             raise
-        raise BadRequest(message("extra", command=name, module=missing, extra=name)) from error
+        raise BadRequest(message("extra", command=name, module=missing, extra=extra)) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,7 +30,9 @@ Consent = Annotated[str | None, typer.Option("--consent", metavar="own|FILE", he
 Voices = Annotated[
     Path | None, typer.Option("--voices", metavar="DIR", help="Your voices, instead of the usual folder.")
 ]
-Models = Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Weights, instead of the shipped ones.")]
+Models = Annotated[
+    Path | None, typer.Option("--models", "--model", metavar="DIR", help="Weights, instead of the shipped ones.")
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=256, help="Threads of each network.")]
 Provider = Annotated[Literal["cpu", "cuda", "tensorrt"], typer.Option("--provider", help="What the networks run on.")]
 Where = Annotated[Literal["local", "ray"], typer.Option("--engine", help="This machine, or a Ray cluster.")]

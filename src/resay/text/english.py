@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ _VOICELESS = frozenset("P T K F TH".split())
 
 
 @cache
-def dictionary() -> dict[str, str]:
+def dictionary() -> Mapping[str, str]:
     """Word, lower case → its first reading, packed."""
     return tables.read("english")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from . import classifier, tables
@@ -34,7 +34,7 @@ def model() -> classifier.Model:
 
 
 @cache
-def readings() -> dict[str, str]:
+def readings() -> Mapping[str, str]:
     """Reading id, as the model calls it → ARPAbet, kept apart by spaces."""
     return tables.read("heteronyms")
 

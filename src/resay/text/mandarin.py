@@ -8,7 +8,7 @@ Phonology of Standard Chinese (2007), chapters 11 and 12.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -101,17 +101,22 @@ def has_reading(character: str) -> bool:
 
 
 @cache
-def characters() -> dict[str, str]:
+def characters() -> Mapping[str, str]:
     """Character → readings, the most usual first, kept apart by spaces."""
     return tables.read("mandarin_characters")
 
 
 @cache
-def phrases() -> dict[str, str]:
-    """Phrase → readings of its characters, kept apart by spaces."""
-    return tables.read("mandarin_phrases") | _corrections()
+def _phrases() -> Mapping[str, str]:
+    return tables.read("mandarin_phrases")
 
 
+def phrase(words: str) -> str | None:
+    """Readings of a phrase's characters, kept apart by spaces; None where it is in no table."""
+    return _corrections().get(words) or _phrases().get(words)
+
+
+@cache
 def _corrections() -> dict[str, str]:
     """Hand-written readings, which go before those of the phrase table."""
     lines = (tables.FOLDER / "mandarin_corrections.txt").read_text(encoding="utf-8").splitlines()
@@ -197,7 +202,7 @@ def _by_rule(seen: _Word) -> str:
         return "de5"
     if word == "长" and after[0] == "得":
         return "zhang3"
-    if word[0] in _SURNAMES and word not in phrases():
+    if word[0] in _SURNAMES and phrase(word) is None:
         titled = len(word) == 1 and after[0] in _TITLES
         if titled or tag == "nr" and 1 < len(word) < 4:
             return _SURNAMES[word[0]]
@@ -210,7 +215,7 @@ def _tagged(run: str) -> list[tuple[str, str]]:
 
     tagged: list[tuple[str, str]] = []
     for word, tag in rjieba.tag(run):
-        if len(word) > 1 and not _BOUND.isdisjoint(word) and not rjieba.has_word(word) and word not in phrases():
+        if len(word) > 1 and not _BOUND.isdisjoint(word) and not rjieba.has_word(word) and phrase(word) is None:
             tagged += rjieba.tag(word, False)
         else:
             tagged.append((word, tag))
@@ -254,13 +259,12 @@ def word_reading(word: str) -> tuple[list[str], list[bool]]:
     """Dictionary reading of a word before sandhi, and for each character whether the phrase table gave it."""
     if len(word) == 1:
         return [_NEUTRAL.get(word) or character_reading(word)], [False]
-    table = phrases()
     reading: list[str] = []
     listed: list[bool] = []
     while len(reading) < len(word):
         place = len(reading)
         for length in range(min(_LONGEST_PHRASE, len(word) - place), 1, -1):
-            known = table.get(word[place : place + length])
+            known = phrase(word[place : place + length])
             if known:
                 reading += known.split(" ")
                 listed += [True] * length
@@ -272,7 +276,7 @@ def word_reading(word: str) -> tuple[list[str], list[bool]]:
             listed.append(suffix)
     if word[-1] == "儿" and word not in _FULL_ER and reading[-1] == "er2":
         reading[-1], listed[-1] = "er5", True
-    if word[1:] == "得" and word not in table:
+    if word[1:] == "得" and phrase(word) is None:
         reading[1], listed[1] = "de5", True
     if len(word) > 2 and word[:2] in _FULL_IN_COMPOUNDS:
         reading[1], listed[1] = _FULL_IN_COMPOUNDS[word[:2]], True

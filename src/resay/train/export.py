@@ -5,28 +5,30 @@ Parameters keep their names as initialisers. On disk they are 16-bit, or 8-bit w
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
 import safetensors.numpy
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from .. import aligner, audio
 from .acoustic_net import LATENT_PARTS, AcousticNet, toned
 from .aligner_net import AlignerNet
+from .precision import shrink
 from .prosody_net import ProsodyNet
 from .reference_net import ReferenceNet
 from .semantic_net import SemanticNet
 from .vocoder_net import VocoderNet
 
 OPSET = 18
-SMALLEST_SHRUNK = 1024  # elements; scales and biases stay exact
+Shape = TypeVar("Shape")
 
 
 class _AcousticEncoder(nn.Module):
@@ -112,38 +114,6 @@ def _export(
         do_constant_folding=False,
     )
     return onnx.load_from_string(buffer.getvalue())
-
-
-def shrink(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
-    """Store large 32-bit parameters in 16 or 8 bits; nodes in the graph make them 32-bit again, once, at loading.
-
-    Eight bits are symmetric with a scale for every row: of a linear layer's weight (out, in) one for each output.
-    Arithmetic stays 32-bit, so only the parameters are rounded, never what flows through the network.
-    """
-    nodes = []
-    for tensor in list(model.graph.initializer):
-        values = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or values.size < SMALLEST_SHRUNK:
-            continue
-        name = tensor.name
-        for node in model.graph.node:
-            for position, entry in enumerate(node.input):
-                if entry == name:
-                    node.input[position] = f"{name}.float"
-        if bits == 16 or values.ndim < 2:
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name))
-            nodes.append(helper.make_node("Cast", [name], [f"{name}.float"], to=TensorProto.FLOAT))
-            continue
-        scale = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / 127.0 + 1e-12
-        tensor.CopyFrom(numpy_helper.from_array(np.rint(values / scale).astype(np.int8), name))
-        model.graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale"))
-        nodes.append(helper.make_node("Cast", [name], [f"{name}.unscaled"], to=TensorProto.FLOAT))
-        nodes.append(helper.make_node("Mul", [f"{name}.unscaled", f"{name}.scale"], [f"{name}.float"]))
-    nodes += model.graph.node
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    return model
 
 
 def _write(model: onnx.ModelProto, path: Path, note: dict[str, Any], bits: int = 16) -> None:
@@ -237,6 +207,13 @@ def export_prosody(net: ProsodyNet, folder: Path) -> None:
     names = ["durations", "pitches", "energies"]
     axes = {name: {1: "steps"} for name in ("hidden", "duration", "pitch", *names)}
     _write(_export(net.heads, heads, names, axes), folder / "prosody_heads.onnx", asdict(shape), 8)
+
+
+def shape_of(path: Path, kind: type[Shape]) -> Shape:
+    """The shape that an exported graph's network has, from the notes in its file; defaults where they say nothing."""
+    notes = {entry.key: entry.value for entry in onnx.load(str(path), load_external_data=False).metadata_props}
+    fields = {field.name: type(field.default) for field in dataclasses.fields(kind)}
+    return kind(**{name: kind_of(notes[name]) for name, kind_of in fields.items() if name in notes})
 
 
 def restore_prosody(net: ProsodyNet, folder: Path) -> list[str]:

@@ -127,11 +127,11 @@ def labelled(text: Iterable[str], characters: set[str], most: int = 60) -> list[
         line = mandarin.to_simplified(line)
         for word in mandarin.words(line):
             for offset, character in enumerate(word):
-                if len(word) < 2 or character not in characters or word not in mandarin.phrases():
+                if len(word) < 2 or character not in characters or mandarin.phrase(word) is None:
                     continue
                 counts[word, offset] += 1
                 if counts[word, offset] <= most:
-                    reading = mandarin.phrases()[word].split(" ")[offset]
+                    reading = mandarin.phrase(word).split(" ")[offset]
                     seen = mandarin.context(line, position + offset)
                     found.append(Example(character, seen.features, seen.proposed, reading))
             position += len(word)

@@ -1,0 +1,136 @@
+"""Size, speed, error and similarity of the weights in every precision.
+
+    python bench/precision.py [--judges DIR] [--sentences 10] [--write docs/precision.md]
+
+All precisions speak the same sentences with the same seed, and the plans of fp32 once more, so that sounds can be laid
+over each other: the distance of mels is between those. Errors, similarity to the fp32 voice and DNSMOS need judges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from resay import audio
+from resay.audio import Audio
+from resay.evaluate import about, sentences, transcripts
+from resay.evaluate.judges import Judges
+from resay.evaluate.tables import NOTHING, table
+from resay.synthesis import SHIPPED, Engine, Request, Speech
+from resay.train import precision
+from resay.voices import Voice, VoiceLibrary
+
+KINDS = (("fp32", "cpu"), ("fp16", "cpu"), ("int8", "cpu"), ("int8", "arm"), ("fp16", "cuda"), ("int8", "tensorrt"))
+PAGE = """# Precision
+
+Written by `python bench/precision.py --write docs/precision.md`; do not edit. {count} sentences in {voices} voices.
+
+{table}
+Size is of all graphs on disk. Real time factor on one thread; all run on the processor here, whatever they are for.
+Mel distance is the mean over bands and frames against fp32 with equal plans, in nepers (0.115 is 1 dB).
+Judges: {judges}. Similarity is the cosine to what fp32 says, errors are of words or characters.
+
+Measured on {machine.processor}, {machine.cores} cores (load {machine.load:.1f}), onnxruntime {runtime}.
+"""
+
+
+@dataclass
+class Heard:
+    """Sums over sentences of one precision."""
+
+    seconds: float = 0.0
+    taken: float = 0.0
+    distances: list[float] = field(default_factory=list)
+    similarities: list[float] = field(default_factory=list)
+    dnsmos: list[float] = field(default_factory=list)
+    errors: int = 0
+    length: int = 0
+
+
+def hear(heard: Heard, engine: Engine, text: str, voice: Voice, plain: Speech, judges: Judges) -> None:
+    """One sentence: spoken freely, for speed and judges, then with the plans of fp32, to be laid over it."""
+    request = Request(text, language=voice.language)
+    begun = time.perf_counter()
+    said = engine.say(request, voice).audio
+    heard.taken += time.perf_counter() - begun
+    heard.seconds += said.seconds
+    laid = engine.say(request, voice, plans=[piece.plan for piece in plain.pieces]).audio
+    heard.distances.append(float(np.abs(_mel(laid) - _mel(plain.audio)).mean()))
+    if judges.speaker_encoder:
+        vectors = [judges.speaker_encoder.embed(sound) for sound in (said, plain.audio)]
+        heard.similarities.append(float(vectors[0] @ vectors[1]))
+    if judges.recogniser:
+        count = transcripts.count_errors(text, judges.recogniser.transcribe(said, voice.language), voice.language)
+        heard.errors, heard.length = heard.errors + count.errors, heard.length + count.length
+    if judges.dnsmos:
+        heard.dnsmos.append(judges.dnsmos.score(said)["overall"])
+
+
+def _mel(sound: Audio) -> np.ndarray:
+    return audio.log_mel(sound.samples)
+
+
+def measure(models: Path, voices: list[Voice], count: int, judges: Judges) -> str:
+    """The table."""
+    rows, plain = [], {}
+    texts = [(text, voice) for voice in voices for text in sentences.unseen(voice.language, count)]
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, target in KINDS:
+            out = Path(folder) / f"{kind}-{target}"
+            size = sum(precision.export(models, out, kind, target).values())
+            engine, heard = Engine(out, threads=1), Heard()
+            for text, voice in texts:
+                key = text, voice.name
+                plain.setdefault(key, engine.say(Request(text, language=voice.language), voice))
+                hear(heard, engine, text, voice, plain[key], judges)
+            rows.append(_row(f"{kind} for {target}", size, heard))
+    return table(
+        ["precision", "MB", "real time factor", "mel distance", "errors", "similarity to fp32", "DNSMOS"], rows
+    )
+
+
+def _row(name: str, size: int, heard: Heard) -> list[str]:
+    return [
+        name,
+        f"{size / 1e6:.1f}",
+        f"{heard.taken / heard.seconds:.3f}",
+        f"{np.mean(heard.distances):.4f}",
+        f"{100 * heard.errors / heard.length:.1f} %" if heard.length else NOTHING,
+        f"{np.mean(heard.similarities):.3f}" if heard.similarities else NOTHING,
+        f"{np.mean(heard.dnsmos):.2f}" if heard.dnsmos else NOTHING,
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--judges", type=Path)
+    parser.add_argument("--models", type=Path, default=SHIPPED)
+    parser.add_argument("--sentences", type=int, default=10, help="of each voice")
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    library, judges = VoiceLibrary(), Judges.open(options.judges)
+    voices = [next(voice for voice in library if voice.language == language) for language in ("zh", "en")]
+    found = measure(options.models, voices, options.sentences, judges)
+    machine = about.machine()
+    page = PAGE.format(
+        count=2 * options.sentences,
+        voices=len(voices),
+        table=found,
+        judges=", ".join(judges.names) or "none",
+        machine=machine,
+        runtime=machine.packages["onnxruntime"],
+    )
+    print(page)
+    if options.write:
+        audio.write_bytes(options.write, page.encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

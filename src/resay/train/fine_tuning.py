@@ -1,0 +1,304 @@
+"""Tuning to one voice: the weights stay as they are, and a small adapter learns what the speaker does with them.
+
+The adapter moves the condition and every block's scale and shift (`resay.adapter`); scaling and shifting features is
+how FiLM (Perez et al. 2018) and (IA)³ (Liu et al. 2022) fit large networks with few examples. Everything is a function
+of (recordings, options): one thread, chance drawn anew for every step from the seed, so that a killed run goes on to
+the same adapter.
+
+Letters in shapes: B batch, T frames, P phonemes, M mel bands, D condition.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from .. import audio
+from ..errors import BadRequest
+from ..synthesis import Engine
+from . import acoustic_net, export, prosody_net
+from .acoustic_net import AcousticNet, AcousticShape
+from .loop import Batch, Losses
+from .own_recordings import Own, OwnCollator
+from .prosody_net import ProsodyNet, ProsodyShape
+from .reference_net import ReferenceNet, ReferenceShape
+
+SAVED_EVERY = 10  # steps
+KEPT_BACK = 10  # one sentence in so many is not tuned on
+Told = Callable[[str, int, int, float], None]
+"""Told of every step: the model, the step, of how many, the loss."""
+PARTS = ("encoder", "decoder", "prosody")
+"""What `--layers` chooses from: steered blocks by the graph they are in."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to tune. The defaults of both profiles need none of it said."""
+
+    epochs: int = 40
+    """Times that every recording is heard."""
+    learning_rate: float = 4e-3
+    dropout: float = 0.1
+    """Share of the adapter's entries left out in a step: no single one may carry the voice."""
+    duration_weight: float = 1.0
+    """Of durations among the three tokens of prosody."""
+    likeness_weight: float = 1.0
+    """Of what the reference encoder hears, against the distance of mels."""
+    layers: tuple[str, ...] = PARTS
+    frames: int = 1600
+    """Padded mel frames in a batch."""
+    seed: int = 42
+
+
+PROFILES = {"quick": Options(epochs=40), "quality": Options(epochs=120, learning_rate=3e-3)}
+
+
+class _Parts(nn.Module):
+    """Named trainable arrays, zero at first, with dropout over their entries while training."""
+
+    def __init__(self, shapes: dict[str, tuple[int, ...]], dropout: float) -> None:
+        super().__init__()
+        self.arrays = {name: nn.Parameter(torch.zeros(1, *shape)) for name, shape in shapes.items()}
+        self.listed = nn.ParameterList(self.arrays.values())  # a module's own names hold no dots
+        self.dropout = nn.Dropout(dropout)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.dropout(self.arrays[name])
+
+
+class TunedAcoustic(nn.Module):
+    """The acoustic model with a voice's adapter in every place where its losses call it."""
+
+    def __init__(self, net: AcousticNet, options: Options) -> None:
+        super().__init__()
+        shape = net.shape
+        self.own = _Parts(
+            {
+                "acoustic_encoder.offset": (shape.condition,),
+                "acoustic_encoder.adapter": (shape.encoder_layers, 2 * shape.width),
+                "acoustic_decoder.adapter": (shape.decoder_layers, 2 * shape.decoder_width),
+                "acoustic_decoder.tone": (2, shape.mel_bands),
+            },
+            options.dropout,
+        )
+        for name, part in (("encoder", "acoustic_encoder.adapter"), ("decoder", "acoustic_decoder.adapter")):
+            self.own.arrays[part].requires_grad = name in options.layers
+        self.net = net.eval().requires_grad_(False)
+        self.duration, self.frames = net.duration, net.frames
+
+    def conditioner(self, timbre: Tensor, style: Tensor, quality: Tensor) -> Tensor:
+        return self.net.conditioner(timbre, style, quality) + self.own["acoustic_encoder.offset"]
+
+    def text(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        return self.net.text(*inputs, adapter=self.own["acoustic_encoder.adapter"])
+
+    def decode(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        coarse, fine, voicing = self.net.decode(*inputs, adapter=self.own["acoustic_decoder.adapter"])
+        self.said = acoustic_net.toned(fine, self.own["acoustic_decoder.tone"])
+        return acoustic_net.toned(coarse, self.own["acoustic_decoder.tone"]), self.said, voicing
+
+
+class TunedProsody(nn.Module):
+    """The language model with a voice's adapter."""
+
+    def __init__(self, net: ProsodyNet, options: Options) -> None:
+        super().__init__()
+        shape = net.shape
+        self.own = _Parts(
+            {"prosody_text.offset": (shape.width,), "prosody_text.adapter": (shape.text_layers, 2 * shape.width)},
+            options.dropout,
+        )
+        if "prosody" not in options.layers:
+            self.own.requires_grad_(False)
+        self.net = net.eval().requires_grad_(False)
+        self.steps, self.heads, self.empty_cache = net.steps, net.heads, net.empty_cache
+
+    def text(self, *inputs: Tensor) -> Tensor:
+        return self.net.text(*inputs, offset=self.own["prosody_text.offset"], adapter=self.own["prosody_text.adapter"])
+
+
+def acoustic_losses(net: TunedAcoustic, batch: Batch, encoder: ReferenceNet, options: Options) -> Losses:
+    """Those of the acoustic model, and how unlike the speaker the reference encoder finds what was said."""
+    found = acoustic_net.losses(net, batch)
+    timbre = encoder(net.said, batch["mask"])
+    found["unlikeness"] = (1 - (timbre * batch["timbre"]).sum(dim=-1)).mean()
+    weights = {"mel": 1.0, "coarse": 0.5, "average": 0.3, "voicing": 0.1, "unlikeness": options.likeness_weight}
+    return {name: weights[name] * value for name, value in found.items() if name in weights}
+
+
+def prosody_losses(net: TunedProsody, batch: Batch, options: Options) -> Losses:
+    """Those of the language model, durations weighed."""
+    found = prosody_net.losses(net, batch)
+    return found | {"duration": options.duration_weight * found["duration"]}
+
+
+@dataclass(eq=False)
+class Run:
+    """One adapter on its way: its best state so far by the recordings kept back, and what a killed run goes on from."""
+
+    net: nn.Module
+    losses_of: Callable[[Batch], Losses]
+    steps: int
+    options: Options
+    state: Path
+    """File that the run is kept in until the voice is saved."""
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_loss: float = math.inf
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        self.trained = {name: array for name, array in self.net.own.arrays.items() if array.requires_grad}
+        self.optimizer = torch.optim.Adam(list(self.trained.values()), betas=(0.9, 0.98))
+        self.best = self._copy()
+        if self.state.exists():
+            self._load()
+
+    def _copy(self) -> dict[str, Tensor]:
+        return {name: array.detach().clone() for name, array in self.net.own.arrays.items()}
+
+    def _load(self) -> None:
+        with safetensors.safe_open(str(self.state), framework="pt") as file:
+            content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        self.step, self.best_loss = int(content["step"]), float(content["best_loss"])
+        for name, array in self.net.own.arrays.items():
+            array.data.copy_(content[f"now.{name}"])
+            self.best[name] = content[f"best.{name}"]
+        for name, array in self.trained.items() if self.step else ():
+            moments = {part: content[f"{part}.{name}"] for part in ("exp_avg", "exp_avg_sq")}
+            self.optimizer.state[array] = {"step": torch.tensor(float(self.step)), **moments}
+
+    def save(self) -> None:
+        """Keep the run, whole or not at all."""
+        content = {"step": torch.tensor(self.step), "best_loss": torch.tensor(self.best_loss, dtype=torch.float64)}
+        for name, array in self._copy().items():
+            content |= {f"now.{name}": array, f"best.{name}": self.best[name].clone()}
+        for name, array in self.trained.items() if self.step else ():
+            moments = self.optimizer.state[array]
+            content |= {f"{part}.{name}": moments[part].clone() for part in ("exp_avg", "exp_avg_sq")}
+        audio.write_bytes(self.state, safetensors.torch.save(content))
+
+    def check(self, kept_back: Batch) -> float:
+        """Sum of the losses on the recordings kept back; the adapter with the lowest is the one that is kept."""
+        self.net.eval()
+        with torch.no_grad():
+            loss = float(sum(self.losses_of(kept_back).values()))
+        if loss < self.best_loss:
+            self.best, self.best_loss = self._copy(), loss
+        return loss
+
+    def take(self, batch: Batch) -> float:
+        """One step downhill; returns the loss before it."""
+        torch.manual_seed(self.options.seed * 1_000_003 + self.step)
+        self.net.train()
+        rise = min(1.0, (self.step + 1) / 10)
+        fall = 0.5 * (1 + math.cos(math.pi * self.step / self.steps))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.learning_rate * rise * fall
+        loss = sum(self.losses_of(batch).values())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(list(self.trained.values()), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        return float(loss.detach())
+
+
+def order(rows: int, epoch: int, seed: int) -> np.ndarray:
+    """The order in which an epoch hears the recordings; of no other epoch's making."""
+    return np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64))).permutation(rows)
+
+
+def groups(lengths: list[int], epoch: int, options: Options) -> Iterator[list[int]]:
+    """An epoch's batches: recordings in its order, as many at once as the budget of padded frames allows."""
+    group: list[int] = []
+    for row in order(len(lengths), epoch, options.seed).tolist():
+        longest = max(lengths[other] for other in [*group, row])
+        if group and longest * (len(group) + 1) > options.frames:
+            yield group
+            group = []
+        group.append(row)
+    yield group
+
+
+def tune(
+    run: Run,
+    batch_of: Callable[[list[int], np.random.Generator], Batch],
+    lengths: list[int],
+    kept_back: Batch,
+    step_done: Callable[[int, float], None],
+) -> dict[str, np.ndarray]:
+    """All epochs; the adapter's arrays that did best on the recordings kept back, without their row of one.
+
+    `batch_of` makes a batch of recordings by number; `step_done` is told of each step and its loss.
+    """
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    at = 0
+    for epoch in range(run.options.epochs):
+        for group in groups(lengths, epoch, run.options):
+            at += 1
+            if at <= run.step:
+                continue
+            random = np.random.Generator(np.random.Philox(key=np.array([run.options.seed, at << 20], dtype=np.uint64)))
+            loss = run.take(batch_of(group, random))
+            step_done(at, loss)
+            if at % SAVED_EVERY == 0:
+                run.check(kept_back)
+                run.save()
+    run.check(kept_back)
+    return {name: array[0].numpy() for name, array in run.best.items()}
+
+
+def kept_back(own: Own) -> tuple[list[int], list[int]]:
+    """Sentences to tune on, and the tenth that is only listened to: spread over the recordings, one at least."""
+    count = len(own.examples)
+    back = list(range(KEPT_BACK // 2, count, KEPT_BACK)) or [count - 1]
+    rest = [row for row in range(count) if row not in back]
+    if not rest:
+        raise BadRequest("the recordings hold one sentence only; tuning needs several")
+    return rest, back
+
+
+def adapt(own: Own, models: Path, engine: Engine, options: Options, state: Path, told: Told) -> dict[str, np.ndarray]:
+    """The adapter's arrays for recordings, from the weights in `models`. `state` is where a killed run goes on from."""
+    if not engine.takes_adapters:
+        raise BadRequest(f"{models}: no voice can be tuned on these weights; update resay or export them again")
+    torch.use_deterministic_algorithms(True)
+    parts = [models / f"{name}.onnx" for name in ("acoustic_encoder", "acoustic_decoder", "reference", "prosody_text")]
+    acoustic = AcousticNet(export.shape_of(parts[0], AcousticShape))
+    encoder = ReferenceNet(export.shape_of(parts[2], ReferenceShape))
+    prosody = ProsodyNet(export.shape_of(parts[3], ProsodyShape))
+    missing = export.restore(acoustic, *parts[:2]) + export.restore(encoder, parts[2])
+    missing += export.restore_prosody(prosody, models)
+    if any(not name.startswith("posterior.") for name in missing):
+        raise BadRequest(f"{models}: these weights are of another kind of network; use the resay that made them")
+    encoder.eval().requires_grad_(False)
+    collator = OwnCollator(own, engine.codes)
+    sounding, speaking = TunedAcoustic(acoustic, options), TunedProsody(prosody, options)
+    rest, back = kept_back(own)
+    lengths = [own.examples[row].clip.frames for row in rest]
+    steps = sum(1 for epoch in range(options.epochs) for _ in groups(lengths, epoch, options))
+    runs = {
+        "acoustic": (sounding, lambda batch: acoustic_losses(sounding, batch, encoder, options)),
+        "prosody": (speaking, lambda batch: prosody_losses(speaking, batch, options)),
+    }
+    checked = collator.batch([own.examples[row] for row in back], np.random.Generator(np.random.Philox(0)))
+    arrays: dict[str, np.ndarray] = {}
+    for stage, (net, losses_of) in runs.items():
+        run = Run(net, losses_of, steps, options, state / f"{stage}.safetensors")
+        if run.trained:
+            arrays |= tune(
+                run,
+                lambda group, random: collator.batch([own.examples[rest[row]] for row in group], random),
+                lengths,
+                checked,
+                lambda step, loss, stage=stage: told(stage, step, steps, loss),
+            )
+    return arrays
