@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from resay import audio, semantic, text, voices  # noqa: E402
+from resay import audio, text, voices  # noqa: E402
 from resay.adapter import Adapter  # noqa: E402
 from resay.cli import main  # noqa: E402
 from resay.errors import BadRequest  # noqa: E402
-from resay.onnx_graph import OnnxGraph  # noqa: E402
-from resay.synthesis import Engine, Request  # noqa: E402
+from resay.synthesis import SHIPPED, Engine, Request  # noqa: E402
 from resay.train import (  # noqa: E402
     acoustic_net,
     aligner_net,
@@ -61,6 +61,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     export.export_aligner(shaken(aligner_net.AlignerNet(aligner)), folder / "aligner.onnx")
     export.export_reference(shaken(reference_net.ReferenceNet(reference)), folder / "reference.onnx")
     export.export_vocoder(shaken(vocoder_net.VocoderNet(vocoder)), folder / "vocoder.onnx")
+    shutil.copy(SHIPPED / "semantic.onnx", folder)
     content = {
         "phoneme_table": text.phonemes.VERSION,
         "style_mean": [0.0] * 16,
@@ -91,18 +92,9 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few seconds are enough here, and words mean nothing to networks that know nothing."""
+    """A few seconds are enough here."""
     monkeypatch.setattr(own_recordings, "SHORTEST", 5.0)
     monkeypatch.setattr(own_recordings, "SHORTEST_SENTENCE", 10)
-    run = OnnxGraph.run
-
-    def without_meaning(graph: OnnxGraph, outputs=None, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        if "semantic" in graph.shapes:
-            inputs["semantic"] = np.zeros((1, inputs["ids"].shape[1], semantic.SEMANTIC), np.float32)
-        return run(graph, outputs, **inputs)
-
-    monkeypatch.setattr(semantic, "inputs", lambda graph, vectors: {})
-    monkeypatch.setattr(OnnxGraph, "run", without_meaning)
 
 
 @pytest.fixture

@@ -292,13 +292,13 @@ def adapt(own: Own, models: Path, engine: Engine, options: Options, state: Path,
     checked = collator.batch([own.examples[row] for row in back], np.random.Generator(np.random.Philox(0)))
     arrays: dict[str, np.ndarray] = {}
     for stage, (net, losses_of) in runs.items():
-        run = Run(net, losses_of, steps, options, state / f"{stage}.safetensors")
-        if run.trained:
-            arrays |= tune(
-                run,
-                lambda group, random: collator.batch([own.examples[rest[row]] for row in group], random),
-                lengths,
-                checked,
-                lambda step, loss, stage=stage: told(stage, step, steps, loss),
-            )
+        if not any(array.requires_grad for array in net.own.arrays.values()):
+            continue  # `layers` leaves this model as it is
+        arrays |= tune(
+            Run(net, losses_of, steps, options, state / f"{stage}.safetensors"),
+            lambda group, random: collator.batch([own.examples[rest[row]] for row in group], random),
+            lengths,
+            checked,
+            lambda step, loss, stage=stage: told(stage, step, steps, loss),
+        )
     return arrays

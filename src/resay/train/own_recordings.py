@@ -46,7 +46,7 @@ class Own:
     tracks: list[np.ndarray]
     sounds: list[Audio]
     meanings: list[np.ndarray]
-    """What the words of each sentence's phonemes mean, float32 (P, S); zeros where the weights do not ask."""
+    """What the words of each sentence's phonemes mean, float32 (P, S)."""
     examples: list[Example]
     profile: Profile
     language: str
