@@ -69,9 +69,9 @@ class Request:
     style_strength: float = 1.0
     """How much of the style: 0 is ordinary speech, 1 as the clip, 2 twice as far."""
     accent: float = 0.0
-    """How far the timing and melody of the speaker's language and region are kept: 0 is a native of the text's language.
+    """How far the speaker's own accent is kept: 0 takes timing and melody of a native of the text's language.
 
-    Whatever it is, rate, pauses and liveliness are those of the style."""
+    Rate, pauses and liveliness are those of the style, whatever this is."""
     sample_rate: int = FORMAT.sample_rate
     """Samples a second. Above the model's own rate there are more samples and no more sound: see `bandwidth`."""
     context: bool = False

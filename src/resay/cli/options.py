@@ -61,7 +61,11 @@ StyleStrength = Annotated[
 ]
 Accent = Annotated[
     float | None,
-    typer.Option("--accent", help="0 to 1: how far the speaker's own accent is kept; 0 is a native's delivery.", show_default="0.0"),
+    typer.Option(
+        "--accent",
+        help="0 to 1: how far the speaker's own accent is kept; 0 is a native's delivery.",
+        show_default="0.0",
+    ),
 ]
 Context = Annotated[bool, typer.Option("--context/--no-context", help="Carry intonation over sentences.")]
 Seed = Annotated[

@@ -5,6 +5,8 @@ resay federated admit DIR KEY      let a client's key in
 resay federated join               take part; the recordings stay where they are
 resay federated status|pause|resume|leave MEMBERSHIP
 resay federated simulate           thousands of clients on one machine
+resay federated audit              attack it
+resay federated dictionary         readings that many hold
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import typer
 from .. import consent as consents
 from .. import shared_adapter, synthesis
 from ..errors import BadFile, BadOption, ConsentMissing
-from . import hosting, ledger
+from . import audit, dictionary_command, hosting, ledger
 from .client import Terms
 from .deployment import Link, environment, supernode
 from .membership import Membership
@@ -33,6 +35,9 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+
+app.command("audit")(audit.audit)
+app.add_typer(dictionary_command.app, name="dictionary")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")]
 Home = Annotated[Path, typer.Argument(metavar="MEMBERSHIP", help="The client's folder.")]
