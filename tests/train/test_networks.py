@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from resay import adapter, aligner, semantic, vocoder  # noqa: E402
-from resay.audio import FORMAT  # noqa: E402
+from resay.audio import FORMAT, read  # noqa: E402
 from resay.onnx_graph import OnnxGraph  # noqa: E402
 from resay.train import (  # noqa: E402
     acoustic_net,
@@ -253,6 +253,9 @@ def test_acoustic_training_goes_downhill(collator: acoustic_stage.Collator, cach
     last = json.loads((options.out / "log.jsonl").read_text().splitlines()[-1])
     assert last["held_out_feed_forward_mel"] < 0.8 * float(first["mel"])
     assert (options.out / "samples" / "000040.png").stat().st_size > 5000
+    heard = read(options.out / "samples" / "000040.wav")
+    assert 0 < heard.seconds < 4
+    assert heard.samples.std() > 1e-4
 
 
 def test_the_critic_learns_what_was_recorded_and_only_the_critic(

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 
 from .. import acoustic, aligner, audio, reference
+from ..pitch import PITCH_CENTRE
+from ..synthesis import SHIPPED
 from ..text import phonemes
 from . import annotations, samples
 from .acoustic_net import AcousticNet, losses
@@ -151,9 +153,17 @@ def batches(
 
 
 class Check:
-    """Losses on held-out clips with and without the latent, and a picture of the first of them."""
+    """Losses on held-out clips with and without the latent; the first of them to look at and to hear."""
 
-    def __init__(self, collator: Collator, held_out: list[Example], latent: float, out: Path, size: int = 16) -> None:
+    def __init__(
+        self,
+        collator: Collator,
+        held_out: list[Example],
+        latent: float,
+        out: Path,
+        size: int = 16,
+        vocoder: Path = SHIPPED / "vocoder.onnx",
+    ) -> None:
         rows = held_out[:: max(1, len(held_out) // (4 * size))][: 4 * size]
         # A generator for each batch keeps the draw of the timbre clips the same at every check.
         self._batches = [
@@ -162,6 +172,7 @@ class Check:
         ]
         self._ways = {"feed_forward": 0.0} | ({"latent": 1.0} if latent else {})
         self._out = out
+        self._vocoder = vocoder
 
     def __call__(self, net: AcousticNet, step: int) -> dict[str, float]:
         figures: dict[str, float] = {}
@@ -174,23 +185,28 @@ class Check:
                 ]
                 for name in found[0]:
                     figures[f"held_out_{way}_{name}"] = round(float(np.mean([float(one[name]) for one in found])), 4)
-        self._picture(net, step, device)
+        self._sample(net, step, device)
         return figures
 
-    def _picture(self, net: AcousticNet, step: int, device: str) -> None:
+    def _sample(self, net: AcousticNet, step: int, device: str) -> None:
         batch = {name: value[:1].to(device) for name, value in self._batches[0].items()}
         with torch.no_grad():
             condition = net.conditioner(batch["timbre"], batch["style"], batch["quality"])
             text, _ = net.text(batch["ids"], batch["semantic"], batch["sounds"], condition, batch["phoneme_mask"])
             x = net.frames(text, batch["owner"], batch["plan"])
-            _, mel, _ = net.decode(x, None, condition, batch["mask"])
+            _, mel, voicing = net.decode(x, None, condition, batch["mask"])
         count = int(batch["mask"].sum())
         shown = {"meant": batch["mel"], f"said at step {step}": mel}
         mels = {
             name: value[0, :count].float().cpu().numpy() * audio.MEL_SPREAD + audio.MEL_CENTRE
             for name, value in shown.items()
         }
-        samples.picture(self._out / "samples" / f"{step:06d}.png", mels)
+        place = self._out / "samples" / f"{step:06d}"
+        samples.picture(place.with_suffix(".png"), mels)
+        octaves = batch["plan"][0, :count, 0].float().cpu().numpy()
+        voiced = voicing[0, :count].float().cpu().numpy() > 0
+        hertz = np.where(voiced, PITCH_CENTRE * np.exp2(octaves), 0.0).astype(np.float32)
+        samples.sound(place.with_suffix(".wav"), mels[f"said at step {step}"], hertz, self._vocoder)
 
 
 def start_from_usual_sounds(net: AcousticNet, collator: Collator, clips: int = 600) -> None:

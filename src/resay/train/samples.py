@@ -1,4 +1,4 @@
-"""What a network makes of held-out speech while it trains, as a picture.
+"""What a network makes of held-out speech while it trains, to look at and to hear.
 
 Letters: T frames, M mel bands.
 """
@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import audio
+from ..onnx_graph import OnnxGraph
+from ..vocoder import Vocoder
 
 
 def picture(path: Path, mels: dict[str, np.ndarray]) -> None:
@@ -30,3 +32,11 @@ def picture(path: Path, mels: dict[str, np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)
     pyplot.close(figure)
+
+
+def sound(path: Path, mel: np.ndarray, pitch: np.ndarray, vocoder: Path) -> None:
+    """Log mels (T, M) with pitch (T,) in Hz, 0 where unvoiced, through an exported vocoder, as WAV."""
+    decoder = Vocoder(OnnxGraph(vocoder, threads=1))
+    noise = np.random.Generator(np.random.Philox(0)).standard_normal(decoder.noise_shape(len(mel)), dtype=np.float32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    audio.write(path, decoder.decode(mel, pitch, noise))
