@@ -38,7 +38,7 @@ def test_a_measured_plan_draws_the_contour_it_was_measured_on() -> None:
 
 def test_columns_say_where_in_the_phoneme_a_frame_is() -> None:
     columns = acoustic.plan_columns(plan([4, 2], octaves=0.5), 300.0)
-    assert columns.shape == (6, 5)
+    assert columns.shape == (6, 85)
     np.testing.assert_allclose(columns[:, 0], 1.5)
     np.testing.assert_allclose(columns[:, 2], [0.125, 0.375, 0.625, 0.875, 0.25, 0.75])
     np.testing.assert_allclose(columns[:, 2] + columns[:, 3], 1.0)

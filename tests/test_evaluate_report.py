@@ -85,7 +85,7 @@ def corpus(tmp_path: Path, clip: Path) -> Path:
 def engine(fake_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Evaluation and benchmark get the engine that needs no weights."""
     for module in (command, bench):
-        monkeypatch.setattr(module, "Engine", lambda models, threads: fake_engine)
+        monkeypatch.setattr(module, "Engine", lambda models, threads, *_: fake_engine)
     return fake_engine
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,6 +36,9 @@ class Session:
         return []
 
     get_outputs = get_inputs
+
+    def get_modelmeta(self):
+        return SimpleNamespace(custom_metadata_map={})
 
 
 @pytest.fixture
@@ -95,7 +99,7 @@ def test_libraries_that_cannot_be_loaded_are_told(graphics_card, capsys, monkeyp
     monkeypatch.setenv("RESAY_LANGUAGE", "en")
 
     class Engine:
-        def __init__(self, models, threads, provider, engine_cache) -> None:
+        def __init__(self, models, threads, provider, engine_cache, *_, **__) -> None:
             self.runs_on = frozenset({OnnxGraph(GRAPH, threads, provider, engine_cache).runs_on})
 
     monkeypatch.setattr("resay.synthesis.Engine", Engine)

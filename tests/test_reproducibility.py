@@ -117,7 +117,7 @@ def test_commands_of_the_documents_run_word_for_word(work, options, seed, folder
     table = (ROOT / "examples" / "example_zh.jsonl").read_text(encoding="utf-8").splitlines()
     place = work / "outputs" / folder / "example_zh"
     cloned = manifest.read(place / "cloned_greeting.json")
-    assert (cloned.inputs.clip.name, cloned.consent.kind) == ("clone_me.wav", "own")
+    assert (cloned.inputs.clip.name, cloned.consent.kind.value) == ("clone_me.wav", "own")
     assert len(list(place.glob("*.wav"))) == len(table)
     assert {manifest.read(path).request.seed for path in place.glob("*.json")} == {seed}
 

@@ -118,6 +118,10 @@ class Piece:
     def audio(self) -> Audio:
         return Audio.join(self.parts())
 
+    def __reduce__(self) -> tuple[type[Piece], tuple[Any, ...]]:
+        """A piece that goes to another process is finished first."""
+        return Piece, (self.index, self.sentence, self.plan, iter([self.audio]))
+
 
 @dataclass(frozen=True, eq=False)
 class Speech:
@@ -286,7 +290,8 @@ def digests_of(graphs: Mapping[str, str], shape: Mapping[str, Any]) -> dict[str,
 
 def with_digests(shape: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The content of a `model.json`, with the digests of the graphs in a folder."""
-    graphs = {name: digest_of_file(folder / f"{name}.onnx") for name in GRAPHS}
+    paths = {name: folder / f"{name}.onnx" for name in GRAPHS}
+    graphs = {name: digest_of_file(path) for name, path in paths.items() if path.is_file()}
     return {**shape, "digests": digests_of(graphs, shape)}
 
 

@@ -183,7 +183,7 @@ def test_bad_options_are_one_line(tune, options: list[str], problem: str) -> Non
     code, told, path = tune(*options)
     assert code == 2
     assert problem in told
-    assert told.count("\n") == 1
+    assert told.strip().count("\n") == 0  # a progress bar may have left an empty line before it
     assert not path.parent.exists() or not list(path.parent.rglob("*.*"))
 
 

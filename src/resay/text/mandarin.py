@@ -107,13 +107,13 @@ def characters() -> Mapping[str, str]:
 
 
 @cache
-def _phrases() -> Mapping[str, str]:
+def phrases() -> Mapping[str, str]:
     return tables.read("mandarin_phrases")
 
 
 def phrase(words: str) -> str | None:
     """Readings of a phrase's characters, kept apart by spaces; None where it is in no table."""
-    return _corrections().get(words) or _phrases().get(words)
+    return _corrections().get(words) or phrases().get(words)
 
 
 @cache

@@ -6,6 +6,7 @@ Kept small: 8 bits in memory too, widened each time they are used. Halved: arith
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import tempfile
@@ -86,9 +87,11 @@ def keep_small(model: ModelProto) -> ModelProto:
 
 def halve(model: ModelProto) -> ModelProto:
     """Parameters and arithmetic in 16 bits; inputs and outputs stay 32-bit."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from ..inference import onnxruntime
 
-    return convert_float_to_float16(model, keep_io_types=True)
+    tools = importlib.import_module(f"{onnxruntime.__name__}.transformers.float16")
+    halved: ModelProto = tools.convert_float_to_float16(model, keep_io_types=True)
+    return halved
 
 
 PRECISIONS = ("fp32", "fp16", "int8")
