@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from .. import inference
 from ..errors import BadFile, BadOption
 from ..synthesis import digest_of_file, digests_of
 
@@ -86,9 +88,9 @@ def keep_small(model: ModelProto) -> ModelProto:
 
 def halve(model: ModelProto) -> ModelProto:
     """Parameters and arithmetic in 16 bits; inputs and outputs stay 32-bit."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    return convert_float_to_float16(model, keep_io_types=True)
+    # Part of onnxruntime, which everybody gets from `inference`.
+    half = import_module(f"{inference.onnxruntime.__name__}.transformers.float16")
+    return half.convert_float_to_float16(model, keep_io_types=True)
 
 
 PRECISIONS = ("fp32", "fp16", "int8")
