@@ -277,7 +277,7 @@ def adapt(own: Own, models: Path, engine: Engine, options: Options, state: Path,
     prosody = ProsodyNet(export.shape_of(parts[3], ProsodyShape))
     missing = export.restore(acoustic, *parts[:2]) + export.restore(encoder, parts[2])
     missing += export.restore_prosody(prosody, models)
-    if any(not name.startswith("posterior.") for name in missing):
+    if any(not name.startswith(acoustic_net.LATENT_PARTS) for name in missing):
         raise BadRequest(f"{models}: these weights are of another kind of network; use the resay that made them")
     encoder.eval().requires_grad_(False)
     collator = OwnCollator(own, engine.codes)

@@ -119,7 +119,8 @@ def _key(name: str, own: Own, options: Options, engine: Engine) -> str:
 def _progress() -> Iterator[fine_tuning.Told]:
     """A bar for each model on standard error, silent where that is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
 
         def told(stage: str, step: int, steps: int, loss: float) -> None:
