@@ -75,20 +75,26 @@ def _work(engine: Engine, voice: Voice, text: str, language: str) -> tuple[float
     return time.perf_counter() - started, first, sound
 
 
+def _module(file: str) -> str:
+    """The module of this package that a file belongs to; empty for others'."""
+    package = Path(synthesis.__file__).parent
+    return Path(Path(file).relative_to(package).parts[0]).stem if Path(file).is_relative_to(package) else ""
+
+
 def _stages(engine: Engine, voice: Voice, text: str, language: str) -> dict[str, float]:
-    """Seconds of work a second of sound in each stage's module, as called from the engine."""
+    """Seconds of work a second of sound in each stage's module, as called from outside it."""
     profile = cProfile.Profile()
     profile.enable()
     sound = sum(piece.audio.seconds for piece in engine.stream(Request(text, seed=42, language=language), voice))
     profile.disable()
     found: dict[str, float] = dict.fromkeys(STAGES, 0.0)
-    engine_file, package = synthesis.__file__, Path(synthesis.__file__).parent
     for (file, _, _), (*_, callers) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-        parts = Path(file).relative_to(package).parts if Path(file).is_relative_to(package) else ("",)
-        stage = Path(parts[0]).stem
+        stage = _module(file)
         if stage in found:
-            # Only calls that the engine makes itself: what a stage does inside is part of them.
-            found[stage] += sum(seconds for (caller, _, _), (*_, seconds) in callers.items() if caller == engine_file)
+            # Only calls from outside: what a stage does inside is part of them.
+            found[stage] += sum(
+                seconds for (caller, _, _), (*_, seconds) in callers.items() if _module(caller) != stage
+            )
     return {stage: seconds / sound for stage, seconds in found.items()}
 
 

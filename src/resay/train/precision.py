@@ -10,7 +10,6 @@ import importlib
 import json
 import shutil
 import tempfile
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
