@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from resay import audio, consent, reference, text, voices
 from resay.aligner import CLASSES
@@ -19,6 +20,7 @@ from resay.cli import main, sources
 from resay.prosody import Plan
 from resay.reference import Profile, Report
 from resay.synthesis import Piece, Request, Speech
+from resay.train import speaker_levels
 from resay.voices import Voice
 
 TODAY = date(2026, 3, 8)
@@ -181,3 +183,39 @@ def served() -> Iterator[Callable[..., int]]:
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive()
+
+
+@pytest.fixture
+def ecapa(tmp_path: Path) -> Path:
+    """A folder with an ECAPA of 16 channels and drawn weights."""
+    random = np.random.Generator(np.random.Philox(1))
+    weights: dict[str, np.ndarray] = {}
+
+    def convolution(name: str, channels: int, fed: int, taps: int = 1) -> None:
+        weights[f"{name}.conv.weight"] = random.standard_normal((channels, fed, taps)).astype(np.float32) / np.sqrt(fed)
+        weights[f"{name}.conv.bias"] = random.standard_normal(channels).astype(np.float32)
+
+    def normalisation(name: str, channels: int) -> None:
+        for part in ("weight", "bias", "running_mean"):
+            weights[f"{name}.norm.{part}"] = random.standard_normal(channels).astype(np.float32)
+        weights[f"{name}.norm.running_var"] = np.ones(channels, np.float32)
+
+    def tdnn(name: str, channels: int, fed: int, taps: int = 1) -> None:
+        convolution(f"{name}.conv", channels, fed, taps)
+        normalisation(f"{name}.norm", channels)
+
+    tdnn("blocks.0", 16, 80, 5)
+    for block in (1, 2, 3):
+        tdnn(f"blocks.{block}.tdnn1", 16, 16)
+        for part in range(7):
+            tdnn(f"blocks.{block}.res2net_block.blocks.{part}", 2, 2, 3)
+        tdnn(f"blocks.{block}.tdnn2", 16, 16)
+        convolution(f"blocks.{block}.se_block.conv1", 4, 16)
+        convolution(f"blocks.{block}.se_block.conv2", 16, 4)
+    tdnn("mfa", 24, 48)
+    tdnn("asp.tdnn", 4, 72)
+    convolution("asp.conv", 24, 4)
+    normalisation("asp_bn", 48)
+    convolution("fc", 6, 48)
+    save_file({name: value.astype(np.float32) for name, value in weights.items()}, tmp_path / speaker_levels.FILE_NAME)
+    return tmp_path

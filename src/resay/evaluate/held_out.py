@@ -27,6 +27,8 @@ class Person:
     set: str
     reference: Audio
     other: Audio
+    words: str = ""
+    """What is said in the other clip; empty where it is the second half of one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,7 @@ def people(corpus: Path, count: int | None = None) -> list[Person]:
 def _person(sounds: dict[str, Audio], clip: Clip, other: Clip | None) -> Person:
     sound = sounds[clip.id]
     if other:
-        return Person(clip.speaker, clip.language, clip.set, sound, sounds[other.id])
+        return Person(clip.speaker, clip.language, clip.set, sound, sounds[other.id], other.text)
     cut = min(8 * sound.sample_rate, len(sound.samples) // 2)
     first, second = Audio(sound.samples[:cut], sound.sample_rate), Audio(sound.samples[cut:], sound.sample_rate)
     return Person(clip.speaker, clip.language, clip.set, first, second)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from ..errors import BadFile
 from .dnsmos import Dnsmos
+from .ge2e import FILE_NAME as GE2E_FILE_NAME
+from .ge2e import Ge2eEncoder
 from .recogniser import Recogniser
 from .speaker_encoder import FILE_NAME, SpeakerEncoder
 
-__all__ = ["Dnsmos", "Judges", "Recogniser", "SpeakerEncoder"]
+__all__ = ["Dnsmos", "Ge2eEncoder", "Judges", "Recogniser", "SpeakerEncoder"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Judges:
     recogniser: Recogniser | None = None
     speaker_encoder: SpeakerEncoder | None = None
     dnsmos: Dnsmos | None = None
+    second_encoder: Ge2eEncoder | None = None
+    """Another ear for likeness: the first has taught the networks."""
 
     @classmethod
     def open(cls, folder: Path | None, threads: int = 1) -> Judges:
@@ -30,12 +34,18 @@ class Judges:
             Recogniser(folder, threads) if any(folder.rglob("decoder_model_merged*.onnx")) else None,
             SpeakerEncoder(folder) if any(folder.rglob(FILE_NAME)) else None,
             Dnsmos(folder, threads) if any(folder.rglob("sig_bak_ovr.onnx")) else None,
+            Ge2eEncoder(folder) if any(folder.rglob(GE2E_FILE_NAME)) else None,
         )
         if judges == cls():
             raise BadFile(f"{folder}: holds no judge; fetch them with `resay evaluate judges --into {folder}`")
         return judges
 
     @property
+    def encoders(self) -> list[SpeakerEncoder | Ge2eEncoder]:
+        """Those that judge likeness."""
+        return [encoder for encoder in (self.speaker_encoder, self.second_encoder) if encoder]
+
+    @property
     def names(self) -> list[str]:
         """Of those that are there, as a report names them."""
-        return [judge.name for judge in (self.recogniser, self.speaker_encoder, self.dnsmos) if judge]
+        return [judge.name for judge in (self.recogniser, *self.encoders, self.dnsmos) if judge]

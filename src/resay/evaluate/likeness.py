@@ -30,6 +30,8 @@ class Case:
     """The reference clip against that other clip."""
     strangers: float
     """Clone against the nine others, mean."""
+    judge: str = ""
+    """Whose speaker vectors they are."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Likeness:
     share: Interval
     """Similarity by what two clips of the same person score."""
     strangers: Interval
+    judge: str = ""
 
 
 def strangers_of(speaker: str, language: str, languages: Mapping[str, str]) -> list[str]:
@@ -68,6 +71,7 @@ def case(
     reference: np.ndarray,
     other: np.ndarray,
     strangers: np.ndarray,
+    judge: str = "",
 ) -> Case:
     """Unit vectors: clones (N, D), one a sentence; the two clips (D,); strangers (9, D)."""
     own, foreign = clones @ other, clones @ strangers.T
@@ -79,6 +83,7 @@ def case(
         similarity=float(own.mean()),
         same_person=float(reference @ other),
         strangers=float(foreign.mean()),
+        judge=judge,
     )
 
 
@@ -92,11 +97,16 @@ def summary(cases: Sequence[Case], language: str) -> Likeness:
         same_person=intervals.mean(same),
         share=intervals.ratio(similarities, same),
         strangers=intervals.mean([case.strangers for case in cases]),
+        judge=cases[0].judge,
     )
 
 
 def summaries(cases: Sequence[Case]) -> list[Likeness]:
-    """A row for every language, and one for all where there are several."""
-    languages = sorted({case.language for case in cases}, reverse=True)
-    found = [summary([case for case in cases if case.language == language], language) for language in languages]
-    return [*found, summary(cases, "all")] if len(languages) > 1 else found
+    """For each judge a row for every language, and one for all where there are several."""
+    found = []
+    for judge in dict.fromkeys(case.judge for case in cases):
+        own = [case for case in cases if case.judge == judge]
+        languages = sorted({case.language for case in own}, reverse=True)
+        found += [summary([case for case in own if case.language == language], language) for language in languages]
+        found += [summary(own, "all")] if len(languages) > 1 else []
+    return found

@@ -2,12 +2,11 @@
 
 Desplanques, Thienpondt and Demuynck 2020, "ECAPA-TDNN: Emphasized Channel Attention, Propagation and Aggregation in
 TDNN Based Speaker Verification"; SpeechBrain's VoxCeleb weights (Apache-2.0) with SpeechBrain's own front end.
-Letters in shapes: S samples, T frames, M mel bands, F bins, C and D channels, K taps.
+Letters in shapes: S samples, T frames, M mel bands, C and D channels, K taps.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +14,11 @@ from safetensors.numpy import load_file
 
 from ..audio import Audio
 from ..errors import BadAudio, BrokenModel
+from ..train.speaker_levels import FILE_NAME, SAMPLE_RATE, levels
 
-SAMPLE_RATE = 16_000
-FILE_NAME = "ecapa.safetensors"
-_WINDOW, _HOP, _BANDS = 400, 160, 80
 _SCALE = 8  # Res2Net groups
 _DILATIONS = (2, 3, 4)
 _SHORTEST = 0.3  # seconds
-
-
-@lru_cache(maxsize=1)
-def _filters() -> np.ndarray:
-    """Triangles (F, M) on O'Shaughnessy's mel scale. As in SpeechBrain, each is as wide on its right as on its left."""
-    top = 2595.0 * np.log10(1.0 + SAMPLE_RATE / 2 / 700.0)
-    edges = 700.0 * (10.0 ** (np.linspace(0.0, top, _BANDS + 2) / 2595.0) - 1.0)
-    width, centre = np.diff(edges)[:-1], edges[1:-1]
-    slope = (np.linspace(0.0, SAMPLE_RATE / 2, _WINDOW // 2 + 1)[:, None] - centre) / width
-    return np.maximum(0.0, np.minimum(slope + 1.0, 1.0 - slope)).astype(np.float32)
-
-
-def features(samples: np.ndarray) -> np.ndarray:
-    """Mel power in dB, floor 80 dB under the peak, each band's mean over time removed: (S,) at 16 kHz -> (M, T)."""
-    padded = np.pad(samples, _WINDOW // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
-    hamming = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(_WINDOW) / _WINDOW)
-    power = np.abs(np.fft.rfft(frames * hamming, axis=-1)) ** 2
-    level = 10.0 * np.log10(np.maximum(power.astype(np.float32) @ _filters(), 1e-10))
-    level = np.maximum(level, level.max() - 80.0)
-    return np.ascontiguousarray((level - level.mean(axis=0)).T, dtype=np.float32)
 
 
 def _convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, dilation: int = 1) -> np.ndarray:
@@ -76,7 +52,7 @@ class SpeakerEncoder:
         """
         if audio.seconds < _SHORTEST:
             raise BadAudio(f"{audio.seconds:.2f} s is too short to tell a speaker by")
-        x = self._tdnn("blocks.0", features(audio.resampled(SAMPLE_RATE).samples))
+        x = self._tdnn("blocks.0", levels(audio.resampled(SAMPLE_RATE).samples))
         layers = []
         for number, dilation in enumerate(_DILATIONS, start=1):
             x = self._res2net(f"blocks.{number}", x, dilation)

@@ -25,8 +25,9 @@ from .vectors import Vectors
 REFERENCE_FRAMES = (160, 640)
 """Length of what is heard of a speaker, 2 to 8 seconds."""
 WORD_LISTS = ("cmn_hsk", "cmn_syl")
-UNHEARD = 0.1
-"""Share of rows whose speaker is known by timbre alone."""
+UNHEARD, UNHEARD_ALONE = 0.1, 0.4
+"""Share of rows whose speaker is known by timbre alone; of speakers with a single clip more, since its own sounds give
+away what is to be said."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,15 +96,15 @@ class Collator:
             "owner": np.repeat(np.arange(len(example.durations)), example.durations),
             "timbre": (timbre / np.linalg.norm(timbre)).astype(np.float32),
             "style": self.style[example.position],
-            "sounds": self.sounds(whose, random),
+            "sounds": self.sounds(whose, random, UNHEARD if len(siblings) > 1 else UNHEARD_ALONE),
             "semantic": self.semantic(example),
             "quality": quality(clip),
         }
 
-    def sounds(self, position: int, random: np.random.Generator) -> np.ndarray:
-        """`aligner.mean_sounds` of some seconds of a clip, (K, M + 1); now and then of nothing."""
+    def sounds(self, position: int, random: np.random.Generator, unheard: float) -> np.ndarray:
+        """`aligner.mean_sounds` of some seconds of a clip, (K, M + 1); of nothing in the share `unheard` of calls."""
         clip, window = self.recordings.clips[position], int(random.integers(*REFERENCE_FRAMES))
-        if random.random() < UNHEARD:
+        if random.random() < unheard:
             return np.zeros(aligner.SOUNDS, np.float32)
         first = int(random.integers(0, max(1, clip.frames - window)))
         part = slice(first, first + window)

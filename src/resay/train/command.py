@@ -1,6 +1,7 @@
 """`resay train …`: from recordings to the folder of weights that ships. Every stage can be stopped and resumed.
 
 resay train features CORPUS        read the recordings once
+resay train teacher JUDGES         optional: ask a strong speaker encoder about every clip
 resay train reference              timbre encoder           → resay train profiles
 resay train vocoder                mel and pitch to samples
 resay train aligner                where every sound is: durations for the two below
@@ -13,16 +14,14 @@ resay train export MODELS          graphs, model.json, default voices
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 
 from ..onnx_graph import OnnxGraph
-from ..prosody import Codes
 from . import (
     acoustic_net,
     acoustic_stage,
@@ -31,6 +30,7 @@ from . import (
     annotations,
     critic,
     export,
+    export_command,
     gate_command,
     loop,
     prosody_net,
@@ -40,10 +40,12 @@ from . import (
     reference_stage,
     release,
     semantic_command,
+    teaching,
     vocoder_net,
     vocoder_stage,
 )
 from .options import CACHE, RUNS, Cache, Device, Init, Minutes, Rate, Resume, Runs, Seed, Steps, Threads
+from .teaching import Listener
 from .vectors import Vectors
 
 app = typer.Typer(
@@ -57,14 +59,16 @@ app.command("gate")(gate_command.train_gate)
 app.command("doubts")(gate_command.train_doubts)
 
 
-def _record(options: loop.Options, stage: str, clips: list[recordings.Clip], shape: Any) -> None:
+def _record(
+    options: loop.Options, stage: str, clips: list[recordings.Clip], shape: Any, init: Path | None = None
+) -> None:
     """The training manifest of a stage that learns from recordings."""
     seconds: dict[str, float] = {}
     for clip in clips:
         seconds[clip.set] = seconds.get(clip.set, 0.0) + clip.frames / 80
     hours = {name: round(value / 3600, 2) for name, value in sorted(seconds.items())}
     licences = sorted({clip.licence for clip in clips})
-    release.record(options, stage, shape, {"hours": hours, "licences": licences})
+    release.record(options, stage, shape, {"hours": hours, "licences": licences}, init)
 
 
 @app.command()
@@ -79,6 +83,25 @@ def features(
     typer.echo(f"{added} clips added, {sum(map(bool, known.values()))} with phonemes")
 
 
+@app.command("teacher")
+def ask_teacher(
+    judges: Annotated[Path, typer.Argument(help="Folder of `resay evaluate judges`: the speaker encoder in it.")],
+    cache: Cache = CACHE,
+    runs: Runs = RUNS,
+    minutes: Minutes = 4.0,
+    steps: Steps = None,
+    threads: Threads = 2,
+    seed: Seed = 0,
+    learning_rate: Rate = 2e-3,
+) -> None:
+    """Fit the bridge from our mels to the teacher, and keep the teacher's vector of every clip."""
+    data = recordings.Recordings(cache)
+    options = loop.Options(runs / "teacher", minutes, steps, learning_rate, threads=threads, seed=seed, decay=0.99)
+    listener = Listener(judges)
+    loop.train(listener, teaching.bridge_batches(data, seed), teaching.bridge_losses, options)
+    typer.echo(f"{teaching.ask(data, listener.teacher, cache)} clips heard by the teacher")
+
+
 @app.command("reference")
 def train_reference(
     cache: Cache = CACHE,
@@ -90,12 +113,22 @@ def train_reference(
     device: Device = "cpu",
     resume: Resume = False,
     learning_rate: Rate = 1e-3,
+    init: Init = None,
+    taught: Annotated[bool, typer.Option(help="Follow the vectors that `resay train teacher` left.")] = False,
 ) -> None:
     """The timbre encoder."""
     data = recordings.Recordings(cache)
     people = reference_stage.speakers(data)
     shape = reference_net.ReferenceShape()
     net = reference_net.ReferenceTraining(shape, len(people))
+    lessons = None
+    if taught:
+        vectors = teaching.vectors(data, cache)
+        lessons = reference_stage.lessons(
+            data, reference_stage.turned(vectors, annotations.profiles(cache).timbre) if init else vectors
+        )
+    if init:
+        export.restore(net.encoder, init / "reference.onnx")
     options = loop.Options(
         runs / "reference",
         minutes,
@@ -105,16 +138,17 @@ def train_reference(
         seed=seed,
         device=device,
         resume=resume,
-        weights={"speaker": 0.2},
+        # A teacher knows better than a list of names who is who: in it one person may stand under several.
+        weights={"speaker": 0.02 if taught else 0.2, "taught": 5.0, "pairs": 0.3 if taught else 1.0},
     )
     loop.train(
         net,
-        reference_stage.batches(data, seed),
+        reference_stage.batches(data, seed, taught=lessons),
         reference_net.losses,
         options,
         lambda average, step: reference_stage.retrieval(average.encoder, data),
     )
-    _record(options, "reference", [clip for clips in people.values() for clip in clips], shape)
+    _record(options, "reference", [clip for clips in people.values() for clip in clips], shape, init)
 
 
 @app.command()
@@ -125,7 +159,7 @@ def profiles(
 ) -> None:
     """Export the timbre encoder and listen with it to every clip."""
     net = reference_net.ReferenceNet(reference_net.ReferenceShape())
-    _load(net, runs / "reference", "encoder.")
+    loop.load_average(net, runs / "reference", "encoder.")
     export.export_reference(net, models / "reference.onnx")
     found = annotations.listen(recordings.Recordings(cache), OnnxGraph(models / "reference.onnx"), cache)
     typer.echo(f"{len(found.pitch)} profiles")
@@ -154,7 +188,7 @@ def train_vocoder(
         runs / "vocoder", minutes, steps, learning_rate, threads=threads, seed=seed, device=device, resume=resume
     )
     loop.train(net, vocoder_stage.batches(data, seed), vocoder_stage.losses, options)
-    _record(options, "vocoder", [clip for clip, _ in vocoder_stage.chosen(data)], shape)
+    _record(options, "vocoder", [clip for clip, _ in vocoder_stage.chosen(data)], shape, init)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +231,9 @@ def train_acoustic(
     frames: Annotated[int, typer.Option(help="Padded frames in a batch.")] = 6000,
     latent_only: Annotated[bool, typer.Option(help="Leave the feed-forward path as it is.")] = False,
     adversarial: Annotated[bool, typer.Option(help="Train against a critic, for spectra without blur.")] = False,
+    judges: Annotated[
+        Path | None, typer.Option(help="Folder with the teacher: what is said shall sound to it as what was meant.")
+    ] = None,
 ) -> None:
     """The acoustic model."""
     aligned = _Aligned.open(cache, synthetic_only=real == 0)
@@ -207,10 +244,11 @@ def train_acoustic(
     if init:
         export.restore(net, init / "acoustic_encoder.onnx", init / "acoustic_decoder.onnx")
         export.restore_latent(net, export.LATENT)
+        export.restore_critic(training.critic, export.CRITIC)
     if latent_only:
         for name, parameter in net.named_parameters():
             parameter.requires_grad = name.startswith(acoustic_net.LATENT_PARTS)
-    of_batch = critic.losses if adversarial else critic.without_contest
+    of_batch = partial(critic.losses, listener=_listener(judges, runs)) if adversarial else critic.without_contest
     options = loop.Options(
         runs / "acoustic",
         minutes,
@@ -230,7 +268,15 @@ def train_acoustic(
         options,
         lambda average, step: check(average.inner, step),
     )
-    _record(options, "acoustic", [row.clip for row in aligned.rows], shape)
+    _record(options, "acoustic", [row.clip for row in aligned.rows], shape, init)
+
+
+def _listener(judges: Path | None, runs: Path) -> Listener | None:
+    """The teacher with the bridge that `resay train teacher` fitted; None without a folder."""
+    if judges is None:
+        return None
+    listener = Listener(judges)
+    return loop.load_average(listener, runs / "teacher").requires_grad_(False)
 
 
 @app.command("aligner")
@@ -318,55 +364,14 @@ def train_prosody(
         options,
         check,
     )
-    _record(options, "prosody", [row.clip for row in aligned.rows], shape)
+    _record(options, "prosody", [row.clip for row in aligned.rows], shape, init)
 
 
 app.command("semantic")(semantic_command.train_semantic)
 app.command("vectors")(semantic_command.make_vectors)
 
 
-def _load(net: torch.nn.Module, folder: Path, prefix: str = "") -> torch.nn.Module:
-    """The averaged weights of a checkpoint."""
-    state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)["average"]
-    net.load_state_dict({name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)})
-    return net.eval()
-
-
-@app.command("export")
-def export_all(
-    models: Annotated[Path, typer.Argument(help="Folder for the graphs.")],
-    cache: Cache = CACHE,
-    runs: Runs = RUNS,
-    latent_strength: Annotated[float, typer.Option(help="Of the latent when speaking; 0 is feed-forward.")] = 0.0,
-    clip: Annotated[Path | None, typer.Option(help="Speak the clip that the demo clones to this file.")] = None,
-) -> None:
-    """Graphs, model.json with the training manifest, and the default voices."""
-    models.mkdir(parents=True, exist_ok=True)
-    encoder = reference_net.ReferenceNet(reference_net.ReferenceShape())
-    _load(encoder, runs / "reference", "encoder.")
-    export.export_reference(encoder, models / "reference.onnx")
-    aligner = aligner_net.AlignerNet(aligner_net.AlignerShape())
-    _load(aligner, runs / "aligner")
-    export.export_aligner(aligner, models / "aligner.onnx")
-    vocoder = vocoder_net.VocoderNet(vocoder_net.VocoderShape())
-    _load(vocoder, runs / "vocoder")
-    export.export_vocoder(vocoder, models / "vocoder.onnx")
-    acoustic = acoustic_net.AcousticNet(acoustic_net.AcousticShape())
-    _load(acoustic, runs / "acoustic", "inner.")
-    export.export_acoustic(acoustic, models, latent=latent_strength > 0)
-    export.save_latent(acoustic, export.LATENT)
-    prosody = prosody_net.ProsodyNet(prosody_net.ProsodyShape())
-    _load(prosody, runs / "prosody")
-    export.export_prosody(prosody, models)
-    data = recordings.Recordings(cache)
-    speakers = release.Speakers(data, annotations.profiles(cache), annotations.Heard(data, cache))
-    codes: Codes = release.read_codes(runs / "prosody" / "codes.json")
-    training = {path.parent.name: json.loads(path.read_text("utf-8")) for path in sorted(runs.glob("*/training.json"))}
-    release.write_shape(models, speakers, codes, prosody.shape, latent_strength, training)
-    release.copy_semantic(runs, models)
-    release.write_voices(speakers, models / "voices")
-    if clip:
-        release.write_clip(speakers, models, clip)
+app.command("export")(export_command.export_all)
 
 
 @app.command()

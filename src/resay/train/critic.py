@@ -18,6 +18,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from .acoustic_net import PLAN_COLUMNS, AcousticNet, AcousticShape, spoken
+from .teaching import Listener, likeness
 
 STRETCH = 64
 """Frames of each stretch: 0.8 s, a few syllables."""
@@ -66,8 +67,10 @@ class AcousticTraining(nn.Module):
         self.critic = Critic(CriticShape(), shape.timbre + 2, shape.mel_bands)
 
 
-WEIGHTS = {"critic": 1.0, "fooled": 0.06, "matched": 0.6}
-"""Factors of the contest's losses."""
+WEIGHTS = {"critic": 1.0, "fooled": 0.06, "matched": 0.6, "heard": 0.5, "likeness": 0.5}
+"""Factors of the contest's losses, and of what a listener hears."""
+LISTENED, LISTENED_FRAMES = 8, 128
+"""Stretches of a batch that the listener hears, and their length, 1.6 s: it costs more than all the rest."""
 
 
 def without_contest(training: AcousticTraining, batch: dict[str, Tensor], latent_kept: float) -> dict[str, Tensor]:
@@ -75,25 +78,38 @@ def without_contest(training: AcousticTraining, batch: dict[str, Tensor], latent
     return spoken(training.inner, batch, latent_kept)[0]
 
 
-def _stretches(batch: dict[str, Tensor], said: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _stretches(
+    batch: dict[str, Tensor], said: Tensor, count: int, frames: int = STRETCH
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Real mels, said mels and harmonics (N, T, M) of stretches from random places, and their speakers (N, D)."""
     lengths = batch["mask"].sum(dim=(1, 2)).long()
-    rows = torch.nonzero(lengths >= STRETCH).squeeze(1)
+    rows = torch.nonzero(lengths >= frames).squeeze(1)
     rows = rows[torch.randint(len(rows), (count,), device=rows.device)] if len(rows) else rows
-    first = (torch.rand(len(rows), device=rows.device) * (lengths[rows] - STRETCH + 1)).long()
-    at = first[:, None] + torch.arange(STRETCH, device=rows.device)
+    first = (torch.rand(len(rows), device=rows.device) * (lengths[rows] - frames + 1)).long()
+    at = first[:, None] + torch.arange(frames, device=rows.device)
     harmonics = batch["plan"][..., PLAN_COLUMNS:]
     speaker = torch.cat([batch["timbre"] * batch["timbre"].shape[1] ** 0.5, batch["quality"]], dim=1)
     real, made, comb = (values[rows[:, None], at] for values in (batch["mel"], said, harmonics))
     return real, made, comb, speaker[rows]
 
 
-def losses(training: AcousticTraining, batch: dict[str, Tensor], latent_kept: float = 0.0) -> dict[str, Tensor]:
+def _heard(listener: Listener, batch: dict[str, Tensor], said: Tensor) -> dict[str, Tensor]:
+    """What `teaching.likeness` says of stretches from random places; nothing where no row is long enough."""
+    real, made = _stretches(batch, said, LISTENED, LISTENED_FRAMES)[:2]
+    return likeness(listener, made, real) if len(real) else {}
+
+
+def losses(
+    training: AcousticTraining, batch: dict[str, Tensor], latent_kept: float = 0.0, listener: Listener | None = None
+) -> dict[str, Tensor]:
     """Those of the acoustic model, and of the contest: `critic` teaches the critic, `fooled` and `matched` the model.
 
-    Hinge losses (Lim and Ye 2017), and the distance of the critic's features (Larsen et al. 2016).
+    Hinge losses (Lim and Ye 2017), and the distance of the critic's features (Larsen et al. 2016). With a listener also
+    `heard` and `likeness`.
     """
     found, said = spoken(training.inner, batch, latent_kept)
+    if listener is not None:
+        found |= _heard(listener, batch, said)
     real, made, harmonics, speaker = _stretches(batch, said, training.stretches)
     if not len(real):
         return found

@@ -289,6 +289,20 @@ def restore_latent(net: AcousticNet, path: Path) -> None:
         net.load_state_dict(_saved_state(path), strict=False)
 
 
+CRITIC = Path("runs/checkpoints/critic.safetensors")
+"""What the acoustic model was trained against, and no graph holds, in 16 bits: a new critic would know nothing yet."""
+
+
+def save_critic(critic: nn.Module, path: Path) -> None:
+    _save_state(dict(critic.state_dict()), path)
+
+
+def restore_critic(critic: nn.Module, path: Path) -> None:
+    """Load what `save_critic` left; a missing file leaves the critic's own start."""
+    if path.exists():
+        critic.load_state_dict(_saved_state(path))
+
+
 def save_tasks(net: SemanticNet, path: Path) -> None:
     """What the semantic encoder is trained by, and no graph holds, in 16 bits."""
     state = {name: value for name, value in net.state_dict().items() if not name.startswith("encoder.")}

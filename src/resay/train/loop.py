@@ -163,3 +163,10 @@ def train(
 def describe(options: Options) -> dict[str, Any]:
     """The options as the training manifest records them."""
     return asdict(options) | {"out": options.out.name}
+
+
+def load_average(net: nn.Module, folder: Path, prefix: str = "") -> nn.Module:
+    """Load the averaged weights of the checkpoint in a folder: those of a part, where names begin with `prefix`."""
+    state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)["average"]
+    net.load_state_dict({name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)})
+    return net.eval()

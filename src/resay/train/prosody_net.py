@@ -31,6 +31,7 @@ class ProsodyShape:
     timbre: int = 192
     style: int = 16
     semantic: int = SEMANTIC
+    dropout: float = 0.15
 
 
 class ProsodyText(nn.Module):
@@ -54,7 +55,7 @@ class ProsodyText(nn.Module):
         nn.init.zeros_(self.semantic.weight)
         self.timbre_gain = shape.timbre**0.5
         self.blocks = nn.ModuleList(
-            Block(shape.width, 7, 3, shape.width, dilation=1 + layer, depth=shape.text_layers)
+            Block(shape.width, 7, 3, shape.width, 1 + layer, shape.dropout, shape.text_layers)
             for layer in range(shape.text_layers)
         )
         self.norm = nn.LayerNorm(shape.width)
@@ -91,9 +92,10 @@ def rotate(x: Tensor, first: Tensor | int) -> Tensor:
 class Layer(nn.Module):
     """Causal self-attention and feed-forward, normalised first (GPT-2, Radford et al. 2019)."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
+        self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width)
         self.queries_keys_values = nn.Linear(width, 3 * width)
         self.join = nn.Linear(width, width)
@@ -117,8 +119,8 @@ class Layer(nn.Module):
         )
         score = score.float().masked_fill(ahead, -1e9)
         out = (torch.softmax(score, dim=-1).to(value.dtype) @ kept[1]).transpose(1, 2).reshape(batch, steps, width)
-        x = x + self.join(out)
-        return x + self.narrow(functional.gelu(self.widen(self.norm_feed(x)))), kept
+        x = x + self.dropout(self.join(out))
+        return x + self.narrow(self.dropout(functional.gelu(self.widen(self.norm_feed(x))))), kept
 
 
 class ProsodySteps(nn.Module):
@@ -132,7 +134,7 @@ class ProsodySteps(nn.Module):
         self.duration = nn.Embedding(shape.durations + 1, shape.width)
         self.pitch = nn.Embedding(shape.pitches + 1, shape.width)
         self.energy = nn.Embedding(shape.energies + 1, shape.width)
-        self.layers = nn.ModuleList(Layer(shape.width, shape.heads) for _ in range(shape.layers))
+        self.layers = nn.ModuleList(Layer(shape.width, shape.heads, shape.dropout) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.width)
 
     def forward(self, text: Tensor, before: Tensor, cache: Tensor) -> tuple[Tensor, Tensor]:

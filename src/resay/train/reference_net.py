@@ -83,13 +83,27 @@ class ReferenceTraining(nn.Module):
 
 
 def losses(net: ReferenceTraining, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Speaker classification, and crops of one speaker nearer to each other than to the rest of the batch."""
+    """Speaker classification, and crops of one speaker nearer to each other than to the rest of the batch.
+
+    With a teacher's vectors `taught` (B, 192) in the batch also the distance from them, and each crop nearer to its own
+    teacher's vector than to those of the others.
+    """
     timbre = net.encoder(batch["mel"], batch["mask"])
     with torch.autocast(timbre.device.type, enabled=False):
-        likeness = 15.0 * timbre @ timbre.T
-        likeness = likeness.masked_fill(torch.eye(len(timbre), dtype=torch.bool, device=timbre.device), -1e4)
         same = batch["speaker"][:, None] == batch["speaker"][None, :]
         same.fill_diagonal_(False)
-        log_share = likeness - likeness.logsumexp(dim=1, keepdim=True)
-        pairs = (log_share * same).sum(dim=1) / same.sum(dim=1).clamp(min=1)
-        return {"speaker": net.head(timbre, batch["speaker"]), "pairs": -pairs.mean()}
+        pairs = _nearest(timbre, timbre, same)
+        found = {"speaker": net.head(timbre, batch["speaker"]), "pairs": pairs}
+        if "taught" in batch:
+            taught = batch["taught"]
+            found["taught"] = 1.0 - (timbre * taught).sum(dim=-1).mean()
+            found["found"] = _nearest(timbre, taught, same)
+    return found
+
+
+def _nearest(vectors: Tensor, others: Tensor, same: Tensor) -> Tensor:
+    """How surprising it is that vectors (B, 192) lie near those of `others` that are of the `same` (B, B) speaker."""
+    likeness = 15.0 * vectors @ others.T
+    likeness = likeness.masked_fill(torch.eye(len(vectors), dtype=torch.bool, device=vectors.device), -1e4)
+    log_share = likeness - likeness.logsumexp(dim=1, keepdim=True)
+    return -((log_share * same).sum(dim=1) / same.sum(dim=1).clamp(min=1)).mean()

@@ -52,33 +52,80 @@ def _crop(recordings: Recordings, clip: Clip, frames: int, random: np.random.Gen
     return mel[first : first + frames]
 
 
-def batches(recordings: Recordings, seed: int, people: int = 36, crops: int = 2) -> Iterator[Batch]:
-    """Endless batches of `crops` crops of each of `people` speakers: mel (B, T, M), mask (B, T, 1), speaker (B,)."""
+def lessons(recordings: Recordings, vectors: np.ndarray) -> dict[str, np.ndarray]:
+    """What the encoder shall say of every clip that a teacher has heard, by the clip's id: unit vectors (192,).
+
+    Half of it is the teacher's mean over the speaker's clips: what one clip's words and noise do to its vector is
+    nobody's voice.
+    """
+    own: dict[str, list[int]] = {}
+    for place, clip in enumerate(recordings.clips):
+        if vectors[place].any() and not is_held_out(clip):
+            own.setdefault(clip.speaker, []).append(place)
+    found = {}
+    for places in own.values():
+        mean = vectors[places].mean(axis=0)
+        for place in places:
+            mixed = vectors[place] + mean / np.linalg.norm(mean)
+            found[recordings.clips[place].id] = mixed / np.linalg.norm(mixed)
+    return found
+
+
+def turned(vectors: np.ndarray, timbre: np.ndarray) -> np.ndarray:
+    """The teacher's vectors (N, 192) turned as a whole to lie near an earlier encoder's (N, 192).
+
+    What was trained on the earlier ones then goes on instead of starting anew. Orthogonal Procrustes (Schönemann 1966);
+    angles between vectors, which are what they say, stay.
+    """
+    heard = vectors.any(axis=1)
+    left, _, right = np.linalg.svd(vectors[heard].T @ timbre[heard])
+    return (vectors @ (left @ right)).astype(np.float32)
+
+
+def batches(
+    recordings: Recordings,
+    seed: int,
+    people: int = 36,
+    crops: int = 2,
+    taught: dict[str, np.ndarray] | None = None,
+) -> Iterator[Batch]:
+    """Endless batches of `crops` crops of each of `people` speakers: mel (B, T, M), mask (B, T, 1), speaker (B,).
+
+    With `lessons` only clips that have one take part, and `taught` (B, 192) comes with them.
+    """
     random = np.random.Generator(np.random.Philox(seed))
     found = speakers(recordings)
+    if taught is not None:
+        found = {name: [clip for clip in clips if clip.id in taught] for name, clips in found.items()}
+        found = {name: clips for name, clips in found.items() if clips}
     names = list(found)
     # A speaker with many clips teaches more than one with a single clip, but not in proportion.
     chances = np.array([min(len(found[name]), 40) ** 0.5 for name in names])
     chances /= chances.sum()
     while True:
         frames = int(random.integers(120, 320))
-        rows, numbers = [], []
+        rows, numbers, targets = [], [], []
         for number in random.choice(len(names), people, replace=False, p=chances):
             for _ in range(crops):
                 clips = found[names[number]]
-                mel = _crop(recordings, clips[int(random.integers(len(clips)))], frames, random)
-                rows.append(scaled(degrade(mel, random)))
+                clip = clips[int(random.integers(len(clips)))]
+                rows.append(scaled(degrade(_crop(recordings, clip, frames, random), random)))
                 numbers.append(number)
+                if taught is not None:
+                    targets.append(taught[clip.id])
         mask = np.zeros((len(rows), frames, 1), np.float32)
         padded = np.zeros((len(rows), frames, rows[0].shape[1]), np.float32)
         for position, row in enumerate(rows):
             padded[position, : len(row)] = row
             mask[position, : len(row)] = 1.0
-        yield {
+        batch = {
             "mel": torch.from_numpy(padded),
             "mask": torch.from_numpy(mask),
             "speaker": torch.tensor(np.array(numbers)),
         }
+        if targets:
+            batch["taught"] = torch.from_numpy(np.array(targets, dtype=np.float32))
+        yield batch
 
 
 def retrieval(encode: torch.nn.Module, recordings: Recordings) -> dict[str, float]:

@@ -91,8 +91,11 @@ def write_clip(speakers: Speakers, models: Path, path: Path) -> None:
     audio.write(path, speech.audio)
 
 
-def record(options: loop.Options, stage: str, shape: Any, material: dict[str, Any]) -> None:
-    """The training manifest of one stage: what on, with what, for how long, and how well."""
+def record(options: loop.Options, stage: str, shape: Any, material: dict[str, Any], init: Path | None = None) -> None:
+    """The training manifest of one stage: what on, with what, for how long, and how well.
+
+    Weights that started from those in `init` go on with the story told there.
+    """
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     content = {
         "stage": stage,
@@ -104,14 +107,38 @@ def record(options: loop.Options, stage: str, shape: Any, material: dict[str, An
         "machine": platform.processor() or platform.machine(),
         "curve": curve(options.out / "log.jsonl"),
     }
+    earlier = training_of(init).get(stage) if init else None
+    if earlier:
+        content |= _continued(earlier, content["curve"])
     (options.out / "training.json").write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
 
 
-def copy_semantic(runs: Path, models: Path) -> None:
-    """The semantic encoder into the folder that ships, where it has been trained."""
-    trained = runs / "semantic" / "semantic.onnx"
-    if trained.exists():
-        audio.write_bytes(models / "semantic.onnx", trained.read_bytes())
+def training_of(models: Path) -> dict[str, Any]:
+    """The training manifests of exported weights, by stage."""
+    return json.loads((models / "model.json").read_text(encoding="utf-8"))["training"]
+
+
+def _continued(earlier: dict[str, Any], curve: list[dict[str, float]]) -> dict[str, Any]:
+    """The curve of several runs as one, minutes counted on, and a line for each run before the last."""
+    done = earlier["curve"][-1]["minutes"]
+    run = {name: earlier[name] for name in ("commit", "note") if name in earlier}
+    run |= {"minutes": done, "learning_rate": earlier["options"]["learning_rate"]}
+    return {
+        "before": [*earlier.get("before", []), run],
+        "curve": earlier["curve"] + [point | {"minutes": round(point["minutes"] + done, 1)} for point in curve],
+    }
+
+
+def copy_graphs(stage: str, source: Path, models: Path) -> None:
+    """The graphs of a stage as they were exported before."""
+    for path in source.glob(f"{stage}*.onnx"):
+        audio.write_bytes(models / path.name, path.read_bytes())
+
+
+def copy_semantic(runs: Path, models: Path, init: Path | None = None) -> None:
+    """The semantic encoder into the folder that ships: as trained, or else as exported before."""
+    folder = runs / "semantic"
+    copy_graphs("semantic", folder if (folder / "semantic.onnx").exists() or not init else init, models)
 
 
 def curve(log: Path, points: int = 24) -> list[dict[str, float]]:
@@ -123,12 +150,11 @@ def curve(log: Path, points: int = 24) -> list[dict[str, float]]:
 
 def write_curves(models: Path, path: Path) -> None:
     """The learning curves that `model.json` records, as a page of tables."""
-    training = json.loads((models / "model.json").read_text(encoding="utf-8"))["training"]
     parts = [
         "# Training",
         CURVES_INTRODUCTION,
     ]
-    for stage, record in training.items():
+    for stage, record in training_of(models).items():
         amounts = ", ".join(f"{name} {value:g}" for name, value in record.get("hours", record.get("lines", {})).items())
         unit = "Hours of speech" if "hours" in record else "Lines of text"
         options = record["options"]
