@@ -41,6 +41,8 @@ STYLE_NAMES = (
     "voiced_share",
     "stress_by_pitch",
 )
+RATE = STYLE_NAMES.index("syllable_rate")
+"""Where in a style the rate stands: syllable peaks a second as counted, then what all statistics say of it together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +132,16 @@ SAME_SPEAKER = 0.38
 class Reference:
     """The timbre encoder with the corpus statistics that style is measured against."""
 
-    def __init__(self, graph: OnnxGraph, aligner: Aligner, style_mean: np.ndarray, style_spread: np.ndarray) -> None:
+    def __init__(
+        self,
+        graph: OnnxGraph,
+        aligner: Aligner,
+        style_mean: np.ndarray,
+        style_spread: np.ndarray,
+        rate_weights: np.ndarray,
+    ) -> None:
         self._graph, self._aligner = graph, aligner
-        self._mean, self._spread = style_mean, style_spread
+        self._mean, self._spread, self._rate_weights = style_mean, style_spread, rate_weights
 
     def timbre(self, mel: np.ndarray) -> np.ndarray:
         """Unit vector (192,) of log mels (T, M)."""
@@ -140,7 +149,9 @@ class Reference:
 
     def style(self, mel: np.ndarray, track: np.ndarray) -> np.ndarray:
         """Style (16,) of log mels (T, M) and pitch (T,), in standard deviations, at most three either way."""
-        return np.clip((statistics(mel, track) - self._mean) / self._spread, -3.0, 3.0).astype(np.float32)
+        style = np.clip((statistics(mel, track) - self._mean) / self._spread, -3.0, 3.0)
+        style[RATE] = np.clip(style @ self._rate_weights, -3.0, 3.0)
+        return style.astype(np.float32)
 
     def listen(self, sound: Audio) -> tuple[Profile, Report]:
         """Profile and quality report of a clip. Raises BadAudio where the report refuses it."""

@@ -181,7 +181,7 @@ class Engine:
         """onnxruntime's names of the providers that were found."""
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
-            style = [np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread")]
+            style = [np.array(self.shape[name], dtype=np.float32) for name in STYLE_FIELDS]
             guides = {language: np.array(rows, dtype=np.float32) for language, rows in self.shape["guides"].items()}
             cache, strength = tuple(self.shape["cache"]), float(self.shape["latent_strength"])
         except (KeyError, TypeError, ValueError) as error:
@@ -274,6 +274,7 @@ class Engine:
         return self.vocoder.stream(mel, pitch, hiss)
 
 
+STYLE_FIELDS = ("style_mean", "style_spread", "rate_weights")
 CODE_NAMES = ("durations", "pitch", "energy")
 SETTINGS = "model"
 """Stands beside the graphs' names for what `model.json` says of them."""

@@ -66,6 +66,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "phoneme_table": text.phonemes.VERSION,
         "style_mean": [0.0] * 16,
         "style_spread": [1.0] * 16,
+        "rate_weights": [1.0] + [0.0] * 15,
         "codes": {
             "durations": list(range(1, 25)),
             "pitch": [[0.1 * i] * 3 for i in range(5)],

@@ -149,6 +149,7 @@ def align_all(net: AlignerNet, recordings: Recordings, cache: Path, left_out: in
         for _, clip_id in pairs[: len(pairs) // left_out]:
             del found[clip_id]
     annotations.write_durations(cache, found)
+    annotations.write_rates(recordings, cache, found)
     annotations.write_heard(recordings, cache, classes)
     return {name: float(np.mean([value for value, _ in pairs])) for name, pairs in likelihoods.items()}
 

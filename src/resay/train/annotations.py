@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,8 @@ class Profiles:
     """float32 (N, 16), raw."""
     pitch: np.ndarray
     """float32 (N,), Hz."""
+    rate: np.ndarray | None = None
+    """float32 (N,), `rates` of the clips. None: nothing is aligned yet."""
 
     @property
     def style_mean(self) -> np.ndarray:
@@ -72,9 +75,33 @@ class Profiles:
         return self.statistics.std(axis=0) + 1e-4
 
     @property
+    def rate_weights(self) -> np.ndarray:
+        """What the statistics tell of the rate where the words are not known, float32 (16,), by ridge regression."""
+        plain = self._plain()
+        if self.rate is None:
+            return np.eye(plain.shape[1], dtype=np.float32)[reference.RATE]
+        known = np.isfinite(self.rate)
+        rows, wanted = plain[known], self._wanted_rate()[known]
+        ridge = rows.T @ rows + 10.0 * np.eye(rows.shape[1])
+        return np.linalg.solve(ridge, rows.T @ wanted).astype(np.float32)
+
+    @cached_property
     def style(self) -> np.ndarray:
-        """float32 (N, 16), in standard deviations, at most three either way."""
-        return np.clip((self.statistics - self.style_mean) / self.style_spread, -3.0, 3.0).astype(np.float32)
+        """float32 (N, 16), in standard deviations, at most three either way; the rate as measured where it was."""
+        style = self._plain()
+        guessed = style @ self.rate_weights
+        style[:, reference.RATE] = guessed
+        if self.rate is not None:
+            known = np.isfinite(self.rate)
+            style[known, reference.RATE] = self._wanted_rate()[known]
+        return np.clip(style, -3.0, 3.0).astype(np.float32)
+
+    def _plain(self) -> np.ndarray:
+        return np.clip((self.statistics - self.style_mean) / self.style_spread, -3.0, 3.0)
+
+    def _wanted_rate(self) -> np.ndarray:
+        """The rate in standard deviations, NaN where it is not known."""
+        return (self.rate - np.nanmean(self.rate)) / np.nanstd(self.rate)
 
 
 def listen(recordings: Recordings, encoder: OnnxGraph, cache: Path) -> Profiles:
@@ -94,8 +121,9 @@ def profiles(cache: Path) -> Profiles:
     path = cache / "profiles.npz"
     if not path.exists():
         raise BadFile(f"{path}: no profiles; train the reference encoder and run `resay train profiles` first")
+    rate = np.load(cache / "rates.npy") if (cache / "rates.npy").exists() else None
     with np.load(path) as file:
-        return Profiles(file["timbre"], file["statistics"], file["pitch"])
+        return Profiles(file["timbre"], file["statistics"], file["pitch"], rate)
 
 
 def teacher_durations(recordings: Recordings) -> dict[str, list[int]]:
@@ -110,6 +138,34 @@ def durations(recordings: Recordings, cache: Path) -> dict[str, list[int]]:
 
 def write_durations(cache: Path, found: dict[str, list[int]]) -> None:
     _write_lines(cache / "durations.jsonl", found)
+
+
+def write_rates(recordings: Recordings, cache: Path, found: dict[str, list[int]]) -> None:
+    """Keep how fast every clip is spoken, float32 (N,), NaN where it is not aligned.
+
+    It is how much shorter its sounds are than everybody's mean for the same sound, nepers: unlike sounds a second it
+    does not depend on which sounds the text has.
+    """
+    known = transcribe(recordings, cache)
+    logs = {name: (np.array(phonemes.ids(known[name])), np.log(frames)) for name, frames in found.items()}
+    total, count = np.zeros(len(phonemes.SYMBOLS)), np.zeros(len(phonemes.SYMBOLS))
+    for ids, lengths in logs.values():
+        np.add.at(total, ids, lengths)
+        np.add.at(count, ids, 1)
+    usual = total / np.maximum(count, 1)
+    sounding = np.array([not phonemes.is_pause(symbol) for symbol in phonemes.SYMBOLS])
+    rates = np.full(len(recordings.clips), np.nan, np.float32)
+    for place, clip in enumerate(recordings.clips):
+        if clip.id in logs:
+            ids, lengths = logs[clip.id]
+            heard = sounding[ids]
+            if heard.sum() >= LEAST_SOUNDS:
+                rates[place] = -(lengths - usual[ids])[heard].mean()
+    np.save(cache / "rates.npy", rates)
+
+
+LEAST_SOUNDS = 8
+"""Fewer tell nothing about the rate."""
 
 
 class Heard:

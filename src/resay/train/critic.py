@@ -27,7 +27,7 @@ STRETCH = 64
 @dataclass(frozen=True)
 class CriticShape:
     channels: tuple[int, ...] = (96, 192, 256)
-    stretches: int = 48
+    stretches: int = 32
 
 
 class Critic(nn.Module):
@@ -67,10 +67,11 @@ class AcousticTraining(nn.Module):
         self.critic = Critic(CriticShape(), shape.timbre + 2, shape.mel_bands)
 
 
-WEIGHTS = {"critic": 1.0, "fooled": 0.06, "matched": 0.6, "heard": 0.5, "likeness": 0.5}
+WEIGHTS = {"critic": 1.0, "fooled": 0.06, "matched": 0.6, "heard": 0.6, "likeness": 1.0}
 """Factors of the contest's losses, and of what a listener hears."""
-LISTENED, LISTENED_FRAMES = 8, 128
-"""Stretches of a batch that the listener hears, and their length, 1.6 s: it costs more than all the rest."""
+LISTENED, LISTENED_FRAMES, LISTENED_SHARE = 6, 128, 1 / 3
+"""Stretches of a batch that the listener hears, their length, 1.6 s, and the share of batches: it costs more than all
+the rest."""
 
 
 def without_contest(training: AcousticTraining, batch: dict[str, Tensor], latent_kept: float) -> dict[str, Tensor]:
@@ -108,7 +109,7 @@ def losses(
     `heard` and `likeness`.
     """
     found, said = spoken(training.inner, batch, latent_kept)
-    if listener is not None:
+    if listener is not None and torch.rand(()) < LISTENED_SHARE:
         found |= _heard(listener, batch, said)
     real, made, harmonics, speaker = _stretches(batch, said, training.stretches)
     if not len(real):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -122,8 +123,7 @@ def train(
     if options.resume and checkpoint.exists():
         state.load(checkpoint)
     begun, saved = time.monotonic(), time.monotonic()
-    sums: dict[str, float] = {}
-    counted = 0
+    seen: dict[str, list[float]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar, (options.out / "log.jsonl").open("a") as log:
         task = bar.add_task(options.out.name, total=1.0)
@@ -131,13 +131,13 @@ def train(
             rate, used = _rate(options, state, begun)
             now = time.monotonic()
             if now - saved > 60 * options.save_minutes or used >= 1.0:
-                figures = {name: round(value / max(1, counted), 4) for name, value in sums.items()}
+                figures = {name: round(statistics.fmean(values), 4) for name, values in seen.items()}
                 line: dict[str, Any] = {"step": state.step, "minutes": round((state.seconds + now - begun) / 60, 1)}
                 line |= figures | (check(state.average, state.step) if check else {})
                 log.write(json.dumps(line) + "\n")
                 log.flush()
                 State(net, state.average, optimizer, state.step, state.seconds + now - begun).save(checkpoint)
-                saved, sums, counted = time.monotonic(), {}, 0
+                saved, seen = time.monotonic(), {}
             if used >= 1.0:
                 return state.average
             for group in optimizer.param_groups:
@@ -153,10 +153,9 @@ def train(
                 optimizer.step()
             state.step += 1
             _average(state, options.decay)
-            counted += 1
             for name, value in (losses | {"gradient": norm}).items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
-            shown = "  ".join(f"{name} {value / counted:.3f}" for name, value in sums.items())
+                seen.setdefault(name, []).append(float(value.detach()))
+            shown = "  ".join(f"{name} {values[-1]:.3f}" for name, values in seen.items())
             bar.update(task, completed=used, description=f"{options.out.name}  step {state.step}  {shown}")
 
 

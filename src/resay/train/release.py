@@ -221,6 +221,7 @@ def write_shape(
         "format": audio.FORMAT.__dict__,
         "style_mean": np.round(profiles.style_mean.astype(float), 5).tolist(),
         "style_spread": np.round(profiles.style_spread.astype(float), 5).tolist(),
+        "rate_weights": np.round(profiles.rate_weights.astype(float), 5).tolist(),
         blurring.FIELD: voice_axes(speakers),
         "codes": _code_lists(codes),
         "cache": [shape.layers, 2, 1, shape.heads, 0, shape.width // shape.heads],
