@@ -25,7 +25,7 @@ from .consent import Use
 from .errors import BadOption, BadRequest, BrokenModel
 from .onnx_graph import OnnxGraph
 from .prosody import Codes, Plan, ProsodyModel, Sampling
-from .reference import Profile, Reference, Report
+from .reference import RATE, Profile, Reference, Report
 from .semantic import SemanticEncoder
 from .shared_adapter import SharedAdapter
 from .text import Lexicon, Sentence
@@ -181,7 +181,9 @@ class Engine:
         """onnxruntime's names of the providers that were found."""
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
-            style = [np.array(self.shape[name], dtype=np.float32) for name in STYLE_FIELDS]
+            style = [np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread")]
+            rate = self.shape.get("rate_weights")  # weights from before there were any go by the syllables counted
+            style.append(np.eye(len(style[0]))[RATE] if rate is None else np.array(rate, dtype=np.float32))
             guides = {language: np.array(rows, dtype=np.float32) for language, rows in self.shape["guides"].items()}
             cache, strength = tuple(self.shape["cache"]), float(self.shape["latent_strength"])
         except (KeyError, TypeError, ValueError) as error:
@@ -274,7 +276,6 @@ class Engine:
         return self.vocoder.stream(mel, pitch, hiss)
 
 
-STYLE_FIELDS = ("style_mean", "style_spread", "rate_weights")
 CODE_NAMES = ("durations", "pitch", "energy")
 SETTINGS = "model"
 """Stands beside the graphs' names for what `model.json` says of them."""
