@@ -49,6 +49,14 @@ def _export_acoustic(folder: Path, models: Path, latent_strength: float) -> None
     export.save_critic(load_average(opponent, folder, "critic."), export.CRITIC)
 
 
+def _export_acoustic_again(init: Path, models: Path, latent_strength: float) -> None:
+    """The same weights in graphs of today's inputs and outputs."""
+    net = acoustic_net.AcousticNet(acoustic_net.AcousticShape()).eval()
+    export.restore(net, init / "acoustic_encoder.onnx", init / "acoustic_decoder.onnx")
+    export.restore_latent(net, export.LATENT)
+    export.export_acoustic(net, models, latent=latent_strength > 0)
+
+
 def _export_prosody(folder: Path, models: Path, _: float) -> None:
     export.export_prosody(load_average(prosody_net.ProsodyNet(prosody_net.ProsodyShape()), folder), models)
 
@@ -69,6 +77,9 @@ def export_all(
     latent_strength: Annotated[float, typer.Option(help="Of the latent when speaking; 0 is feed-forward.")] = 0.0,
     clip: Annotated[Path | None, typer.Option(help="Speak the clip that the demo clones to this file.")] = None,
     init: Annotated[Path | None, typer.Option(help="Exported weights for the stages that were not trained.")] = None,
+    again: Annotated[
+        bool, typer.Option(help="Write the acoustic graphs of --init anew, as this version does.")
+    ] = False,
 ) -> None:
     """Graphs, model.json with the training manifest, and the default voices."""
     models.mkdir(parents=True, exist_ok=True)
@@ -77,6 +88,8 @@ def export_all(
     for stage, write in EXPORTS.items():
         if (runs / stage / "checkpoint.pt").exists():
             write(runs / stage, models, latent_strength)
+        elif init and again and stage == "acoustic":
+            _export_acoustic_again(init, models, latent_strength)
         elif init:
             release.copy_graphs(stage, init, models)
         else:
