@@ -49,14 +49,6 @@ def _export_acoustic(folder: Path, models: Path, latent_strength: float) -> None
     export.save_critic(load_average(opponent, folder, "critic."), export.CRITIC)
 
 
-def _export_acoustic_again(init: Path, models: Path, latent_strength: float) -> None:
-    """The same weights in graphs of today's inputs and outputs."""
-    net = acoustic_net.AcousticNet(acoustic_net.AcousticShape()).eval()
-    export.restore(net, init / "acoustic_encoder.onnx", init / "acoustic_decoder.onnx")
-    export.restore_latent(net, export.LATENT)
-    export.export_acoustic(net, models, latent=latent_strength > 0)
-
-
 def _export_prosody(folder: Path, models: Path, _: float) -> None:
     export.export_prosody(load_average(prosody_net.ProsodyNet(prosody_net.ProsodyShape()), folder), models)
 
@@ -88,8 +80,6 @@ def export_all(
     for stage, write in EXPORTS.items():
         if (runs / stage / "checkpoint.pt").exists():
             write(runs / stage, models, latent_strength)
-        elif init and again and stage == "acoustic":
-            _export_acoustic_again(init, models, latent_strength)
         elif init:
             release.copy_graphs(stage, init, models)
         else:
@@ -103,3 +93,12 @@ def export_all(
     release.write_voices(speakers, models / "voices")
     if clip:
         release.write_clip(speakers, models, clip)
+
+
+def renew(models: Annotated[Path, typer.Argument(help="Folder of exported weights.")]) -> None:
+    """Write the acoustic graphs of exported weights anew, as this version does: the same weights, today's inputs."""
+    net = acoustic_net.AcousticNet(acoustic_net.AcousticShape()).eval()
+    export.restore(net, models / "acoustic_encoder.onnx", models / "acoustic_decoder.onnx")
+    export.restore_latent(net, export.LATENT)
+    export.export_acoustic(net, models, latent=release.latent_strength(models) > 0)
+    release.write_digests(models)
