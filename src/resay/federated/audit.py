@@ -94,10 +94,10 @@ class Stage:
 def lines(stage: Stage, candidates: int) -> Iterator[Line]:
     """All attacks, as they are done."""
     victims, updates = stage.people[:candidates], stage.updates[:candidates]
-    voices = [stranger.elsewhere for stranger in stage.strangers[:VOICES]]
+    voices = [stranger.elsewhere[0] for stranger in stage.strangers[:VOICES]]
     masked = _masked(updates, stage.training)
     matchers: dict[str, Callable[[], Matcher]] = {
-        "whose voice": lambda: Matcher(attacks.guesses_of_voice(stage.lab, victims)),
+        "whose voice": lambda: Matcher(*attacks.guesses_of_voice(stage.lab, victims)),
         "which text": lambda: Matcher(*attacks.guesses_of_text(stage.lab, victims, voices)),
     }
     for name, made in matchers.items():
@@ -167,7 +167,7 @@ def _canaries(stage: Stage) -> Iterator[Line]:
         return lambda adapter, settings: updates[member]
 
     lab = forgery.Lab(stage.lab.adapter, update_of)
-    if lab.play() != ["kept"]:
+    if lab.play() != "kept":
         raise Exposed("the honest round of the audit was not kept")
     sent = [answer for answer in lab.sent if answer[0] == forgery.VICTIM]
     wanted = private_bytes(stage.people[forgery.VICTIM], updates[forgery.VICTIM])

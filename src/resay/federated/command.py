@@ -12,7 +12,9 @@ resay federated dictionary         readings that many hold
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +28,7 @@ from ..errors import BadFile, BadOption, ConsentMissing
 from . import audit, dictionary_command, hosting, ledger
 from .client import Terms
 from .deployment import Link, environment, supernode
-from .membership import Membership
+from .membership import KEY_VARIABLE, Membership
 from .rounds import Settings, State
 
 app = typer.Typer(
@@ -101,6 +103,9 @@ def join(
     consent: Annotated[Path | None, typer.Option(help="The speaker's agreement to federate.")] = None,
     least: Annotated[int, typer.Option(min=3, help="Fewest clients in a sum that you take part in.")] = 3,
     limit: Limit = 8.0,
+    sealed: Annotated[
+        bool, typer.Option(help="Keep key and features under a passphrase ($RESAY_PASSPHRASE, or asked for).")
+    ] = False,
     without_noise: Annotated[bool, typer.Option(help="Take part in sums without noise as well.")] = False,
     port: Annotated[int, typer.Option(help="For Flower's own processes, on this machine only.")] = 9094,
     models: Models = synthesis.SHIPPED,
@@ -108,9 +113,9 @@ def join(
     """Take part with your own voice. Recordings, transcripts and voice stay here; masked, noisy sums leave."""
     if recordings is not None:
         terms = Terms(least, limit or ledger.NO_PRIVACY, not without_noise)
-        _become_member(membership, recordings, consent, terms, models)
-    elif consent is not None:
-        raise BadOption("--consent belongs to --recordings; the membership has its own")
+        _become_member(membership, recordings, consent, terms, models, _passphrase() if sealed else None)
+    elif consent is not None or sealed:
+        raise BadOption("--consent and --sealed belong to --recordings; the membership has its own")
     found = Membership.open(membership)
     typer.echo(f"your key, for the server's operator: {found.node_key}.pub")
     if server is None:
@@ -118,22 +123,40 @@ def join(
     if authority is None or not authority.is_file():
         raise BadFile("--authority: give the ca.crt that the server's operator has sent you")
     command = supernode(server, authority, found.node_key, found.folder, port)
-    done = subprocess.run(command, env=environment(found.folder / "flower"), check=False)
+    variables = environment(found.folder / "flower")
+    if found.sealed:
+        opened = found.unlocked(_passphrase())
+        variables[KEY_VARIABLE] = (opened.key or b"").hex()
+        variables.pop("RESAY_PASSPHRASE", None)
+    done = subprocess.run(command, env=variables, check=False)
     if done.returncode:
         raise BadFile(f"{server}: the connection ended (Flower's code {done.returncode}); is your key admitted?")
 
 
-def _become_member(folder: Path, recordings: Path, consent: Path | None, terms: Terms, models: Path) -> None:
+def _passphrase() -> str:
+    """$RESAY_PASSPHRASE, else whoever sits at the terminal. Raises BadOption where nobody does."""
+    known = os.environ.get("RESAY_PASSPHRASE")
+    if known:
+        return known
+    if not sys.stdin.isatty():
+        raise BadOption("the membership is sealed: set RESAY_PASSPHRASE, or start this at a terminal")
+    return str(typer.prompt("passphrase", hide_input=True, err=True))
+
+
+def _become_member(
+    folder: Path, recordings: Path, consent: Path | None, terms: Terms, models: Path, passphrase: str | None
+) -> None:
     if consent is None:
         raise ConsentMissing("taking part needs the speaker's agreement: --consent FILE with the use federate")
     if not recordings.is_dir():
         raise BadFile(f"{recordings}: no such folder")
-    agreed = consents.from_file(consent)
-    member = Membership.create(folder, agreed, terms, models.absolute())
+    agreed = consents.signed_here(consents.from_file(consent))
+    member = Membership.create(folder, agreed, terms, models.absolute(), passphrase)
     from . import features, local
 
     try:
-        features.write(member.features, features.heard(recordings, models, local.Frozen(models)))
+        found = features.heard(recordings, models, local.Frozen(models))
+        member.keep(features.FILE, features.to_bytes(found))
     except BaseException:
         # Half a membership would be in the way of the next try.
         member.leave()
@@ -149,11 +172,15 @@ def status(membership: Home, as_json: Json = False) -> None:
     words = next((entry.spent for entry in reversed(sent) if entry.spent), "nothing has been sent yet")
     size = sum(entry.bytes for entry in sent)
     if as_json:
-        report = {"rounds": len(rounds), "bytes": size, "spent": words, "paused": found.paused}
+        report = {"rounds": len(rounds), "bytes": size, "spent": words, "paused": found.paused, "sealed": found.sealed}
+        report |= {"refused": found.refused()}
         typer.echo(json.dumps(report | {"sent": [entry.to_json() for entry in sent]}))
         return
     typer.echo(f"{len(rounds)} rounds, {size} bytes sent: public keys, sealed shares and masked sums, nothing else")
     typer.echo(f"privacy: {words}")
+    refused = found.refused()
+    if refused:
+        typer.echo(f"{len(refused)} questions refused, the last one in {refused[-1]['phase']}: {refused[-1]['why']}")
     if found.paused:
         typer.echo("paused: every question is refused")
 
