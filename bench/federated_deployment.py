@@ -425,10 +425,10 @@ def main() -> int:
         for what, well in play(stage, options.quick):
             lines.append((time.monotonic() - began, what, well))
             print(f"{lines[-1][0]:6.0f} s  {'ok  ' if well else 'FAIL'}  {what}", flush=True)
-            if options.page:
-                options.page.write_text(page(lines, stage), encoding="utf-8")
     finally:
         stage.processes.kill_all()
+    if options.page:
+        options.page.write_text(page(lines, stage), encoding="utf-8")
     return 0 if all(well for _, _, well in lines) else 1
 
 

@@ -4,6 +4,7 @@ resay federated serve DIR          run a training that others join
 resay federated admit DIR KEY      let a client's key in
 resay federated join               take part; the recordings stay where they are
 resay federated status|pause|resume|leave MEMBERSHIP
+resay federated budget             what a training would cost in privacy
 resay federated simulate           thousands of clients on one machine
 resay federated audit              attack it
 resay federated dictionary         readings that many hold
@@ -210,6 +211,25 @@ def show(adapter: Annotated[Path, typer.Argument(metavar="FILE", help="An adapte
     found = shared_adapter.load(adapter)
     report = {"digest": found.digest, "number": found.number, "parameters": found.parameters, "base": found.base}
     typer.echo(json.dumps(report | {"origin": found.origin}, indent=1))
+
+
+@app.command()
+def budget(
+    population: Annotated[int, typer.Option(min=3, help="Clients that may take part.")] = 4000,
+    sampling: Annotated[float, typer.Option(help="Chance of each to be asked in a round.")] = 0.025,
+    noise: Annotated[float, typer.Option(min=0, help="Of the sum, in clipping norms.")] = 1.0,
+    rounds: Annotated[int, typer.Option(min=1)] = 60,
+    as_json: Json = False,
+) -> None:
+    """What a training would cost in privacy, by both accountants: the ledger stops at the first."""
+    delta, release = ledger.usual_delta(population), ledger.Release(sampling, noise, rounds)
+    found = {method: ledger.epsilon([release], delta, method) for method in ledger.METHODS}
+    if as_json:
+        told = {name: None if value == ledger.NO_PRIVACY else round(value, 4) for name, value in found.items()}
+        typer.echo(json.dumps({"delta": delta, "epsilon": told}))
+        return
+    typer.echo(ledger.in_words(found["rdp"], delta))
+    typer.echo(f"Rényi accounting {found['rdp']:.2f}, privacy loss distributions {found['pld']:.2f}")
 
 
 @app.command()
