@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,19 +20,31 @@ from resay.voices import VoiceLibrary
 TEXTS = ("We went home in the rain.", "今天天气很好。")
 
 
-@pytest.fixture(scope="module")
-def frozen() -> local.Frozen:
-    return local.Frozen(SHIPPED)
+NEEDED = ("reference", "aligner", "semantic", "prosody_text", "prosody_steps", "prosody_heads")
+"""All that a client needs: what hears a voice stands apart from what makes sound."""
 
 
 @pytest.fixture(scope="module")
-def heard(frozen: local.Frozen, tmp_path_factory: pytest.TempPathFactory) -> list[local.Example]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for name in (*(f"{graph}.onnx" for graph in NEEDED), "model.json"):
+        shutil.copy(SHIPPED / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def frozen(models: Path) -> local.Frozen:
+    return local.Frozen(models)
+
+
+@pytest.fixture(scope="module")
+def heard(frozen: local.Frozen, models: Path, tmp_path_factory: pytest.TempPathFactory) -> list[local.Example]:
     folder, engine = tmp_path_factory.mktemp("recordings"), Engine(threads=1)
     for place, text in enumerate(TEXTS):
         path = folder / f"{place}.wav"
         audio.write(path, engine.say(Request(text, seed=place), VoiceLibrary().get("ada")).audio)
         path.with_suffix(".txt").write_text(text, encoding="utf-8")
-    return features.heard(folder, SHIPPED, frozen)
+    return features.heard(folder, models, frozen)
 
 
 def test_recordings_become_hidden_states_and_tokens(heard: list[local.Example], frozen: local.Frozen) -> None:
