@@ -60,7 +60,7 @@ def until(done: Callable[[], bool], what: str, seconds: float = PATIENCE) -> Non
     while not done():
         if time.monotonic() > end:
             raise TimeoutError(f"waited {seconds:.0f} s for: {what}")
-        time.sleep(0.1)
+        time.sleep(1.0)
 
 
 class Processes:
