@@ -297,6 +297,8 @@ def simulate(
 
 
 def _told(figures: dict[str, Any]) -> Sequence[str]:
+    from . import local
+
     lines = []
     for name, found in figures.items():
         better = sum(gain > 0 for gain in found["gains"]) / len(found["gains"])
@@ -305,4 +307,6 @@ def _told(figures: dict[str, Any]) -> Sequence[str]:
             f"(gain {found['gain']:.4f}; better for {100 * better:.0f} % of {found['held_out_speakers']} speakers), "
             f"epsilon {found['epsilon']['rdp'] or 'without end'}, {found['seconds_per_round']} s a round"
         )
+        heard = ((name, *(found[when][name] for when in ("before", "after"))) for name in local.FIT)
+        lines.append("  " + ", ".join(f"{name} {before:.3f} → {after:.3f}" for name, before, after in heard))
     return lines

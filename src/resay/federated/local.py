@@ -108,7 +108,7 @@ class Prepared:
     low: Tensor
     """(P, R + 1)"""
     parts: list[tuple[Tensor, Tensor, nn.Module]]
-    """Of each head: the frozen part behind its first layer (P, K), that layer's weights (K, C), and the layers after."""
+    """Of each head: the frozen part behind its first layer (P, K), that layer's weights (K, C), the layers after it."""
     tokens: Tensor
 
     def logits(self, up: Tensor, rows: Tensor | slice = slice(None)) -> list[Tensor]:
@@ -129,6 +129,8 @@ class Prepared:
 PROFILE = ("timbre", "style")
 MS_A_FRAME = 1000 * FORMAT.hop / FORMAT.sample_rate
 DB_A_NEPER = 20 / np.log(10)
+FIT = ("pitch_semitones", "energy_db", "duration_ms")
+"""What `fit` measures."""
 
 
 def _padded(array: np.ndarray, length: int) -> np.ndarray:
