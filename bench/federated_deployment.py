@@ -1,37 +1,51 @@
 """A real training on this machine: SuperLink and three SuperNodes with TLS and node keys, three speakers' recordings.
 
 Nodes are killed with SIGKILL in each phase of a round and started again, the server is killed once and goes on,
-strangers and wrong certificates knock at the door. Prints one line for each event and exits 1 where one does not end as
-it should.
+strangers and wrong certificates knock at the door, one client's line is listened to, a hostile server forges questions.
+Prints one line for each event, exits 1 where one does not end as it should, and writes the lines down with --page.
 
-    python bench/federated_deployment.py RECORDINGS [--out DIR] [--quick]
+    python bench/federated_deployment.py RECORDINGS [--out DIR] [--quick] [--page docs/federated_deployment.md]
 
-RECORDINGS holds three folders, one a speaker, of sound files with a .txt beside each.
+RECORDINGS holds three folders, one a speaker, of sound files with a .txt beside each; or the shards of a training
+corpus, of which three speakers with six clips each are taken.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from resay import shared_adapter
-from resay.federated import deployment
+import numpy as np
+from federated_tap import Tap
+
+from resay import audio, shared_adapter
+from resay.federated import deployment, features, forgery, local
+from resay.federated.hosting import listening
 from resay.federated.membership import Membership
 from resay.federated.rounds import State
+from resay.synthesis import SHIPPED, Engine
 
 PHASES = ("keys", "shares", "masked", "unmask")
 PATIENCE = 2400.0  # seconds for anything to happen on a machine that has other things to do
+SETS, CLIPS = ("cv_zh", "cv_en_d13", "so762"), 6
 OPTIONS = ["--population", "3", "--least", "3", "--noise", "4", "--limit", "40"]
 
 
@@ -46,7 +60,7 @@ def until(done: Callable[[], bool], what: str, seconds: float = PATIENCE) -> Non
     while not done():
         if time.monotonic() > end:
             raise TimeoutError(f"waited {seconds:.0f} s for: {what}")
-        time.sleep(0.05)
+        time.sleep(1.0)
 
 
 class Processes:
@@ -87,6 +101,12 @@ class Stage:
         if len(self.speakers) < 3:
             raise SystemExit(f"{recordings}: three folders of recordings are needed")
         self.ports = {speaker.name: free_port() for speaker in self.speakers}
+        self.tapped, self._tap_port = self.speakers[1].name, free_port()
+
+    @cached_property
+    def tap(self) -> Tap:
+        """On the line of the second client, as soon as the server has a certificate."""
+        return Tap(self.link.folder, ("127.0.0.1", int(self.link.port)), self._tap_port)
 
     def home(self, name: str) -> Path:
         return self.out / "clients" / name
@@ -116,15 +136,51 @@ class Stage:
         )
 
     def node(self, name: str) -> None:
-        options = ["--server", self.address, "--authority", str(self.link.authority), "--port", str(self.ports[name])]
+        server = f"127.0.0.1:{self._tap_port}" if name == self.tapped else self.address
+        options = ["--server", server, "--authority", str(self.link.authority), "--port", str(self.ports[name])]
         command = [sys.executable, "-m", "resay", "federated", "join", "--membership", str(self.home(name)), *options]
         self.processes.start(name, command)
+
+    def features(self, name: str) -> list[local.Example]:
+        return features.from_bytes(Membership(self.home(name)).kept(features.FILE))
+
+    def agree_to_no_noise(self) -> None:
+        """The owners change their terms: without noise the sum can be computed again and compared."""
+        for speaker in self.speakers:
+            path = self.home(speaker.name) / "membership.json"
+            content = json.loads(path.read_text(encoding="utf-8"))
+            content["terms"]["noise"] = False
+            path.write_text(json.dumps(content), encoding="utf-8")
 
     def state(self) -> State:
         return State.load(self.link.training)
 
-    def has_sent(self, name: str, round_: int, phase: str) -> bool:
-        return any((sent.round, sent.phase) == (round_, phase) for sent in Membership(self.home(name)).sent())
+    def asked(self, name: str, phase: str) -> int:
+        """How many questions of a phase have reached a client's node."""
+        return (
+            (self.out / f"{name}.log").read_text(encoding="utf-8", errors="replace").count(f"Receiving: query.{phase}")
+        )
+
+
+def chosen(corpus: Path, folder: Path) -> Path:
+    """Six clips each of one speaker of three sets of a corpus, as a plain folder. Names say nothing of who it is."""
+    with (corpus / "metadata.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    for place, set_ in enumerate(SETS):
+        groups: dict[str, list[dict[str, str]]] = {}
+        for row in rows:
+            if row["set"] == set_:
+                groups.setdefault(row["speaker"], []).append(row)
+        clips = next(found for _, found in sorted(groups.items()) if len(found) >= CLIPS)[:CLIPS]
+        home = folder / f"speaker-{place + 1}"
+        home.mkdir(parents=True, exist_ok=True)
+        for row in clips:
+            with tarfile.open(corpus / f"{row['shard']}.tar") as tar:
+                sound = tar.extractfile(row["clip"])
+                assert sound is not None
+                (home / row["clip"]).write_bytes(sound.read())
+            (home / row["clip"]).with_suffix(".txt").write_text(row["text"], encoding="utf-8")
+    return folder
 
 
 def knocking(stage: Stage) -> Iterator[tuple[str, bool]]:
@@ -132,27 +188,114 @@ def knocking(stage: Stage) -> Iterator[tuple[str, bool]]:
     stranger = stage.out / "clients" / "stranger"
     consent = stage.out / f"{stage.speakers[0].name}.json"
     options = ["--recordings", str(stage.speakers[0]), "--consent", str(consent)]
-    stage.resay("join", "--membership", str(stranger), *options)
+    if not stranger.exists():
+        stage.resay("join", "--membership", str(stranger), *options)
     other = deployment.Link(stage.out / "other", "127.0.0.1:1")
     other.prepare()
     admitted = stage.home(stage.speakers[0].name)
-    for what, home, authority in (
-        ("an unregistered key", stranger, stage.link.authority),
-        ("a wrong certificate", admitted, other.authority),
+    for what, home, authority, said in (
+        ("an unregistered key", stranger, stage.link.authority, "Failed to activate SuperNode"),
+        ("a wrong certificate", admitted, other.authority, "CERTIFICATE_VERIFY_FAILED"),
     ):
+        log = stage.out / f"{what.replace(' ', '-')}.log"
         command = deployment.supernode(stage.address, authority, Membership(home).node_key, home, free_port())
-        stage.processes.start("knocking", command, deployment.environment(home / "flower"))
-        began = time.monotonic()
-        while not stage.processes.ended("knocking") and time.monotonic() - began < 60:
-            time.sleep(0.2)
-        # A node that is let in stays; one that is refused ends, or tries again and again without an answer.
-        yield f"{what} is refused", stage.processes.ended("knocking") or what == "a wrong certificate"
-        stage.processes.kill("knocking")
+        stage.processes.start(log.stem, command, deployment.environment(home / "flower"))
+        with contextlib.suppress(TimeoutError):
+            until(lambda log=log, said=said: said in log.read_text(), "a refusal", 120)
+        refused = said in log.read_text()
+        stage.processes.kill(log.stem)
+        yield f"{what} is refused ({said})" if refused else f"{what}: no refusal in {log}", refused
+
+
+def listened(stage: Stage) -> Iterator[tuple[str, bool]]:
+    """Every byte that left the client whose line is tapped, and what the server says to old and altered requests."""
+    name = stage.tapped
+    wire, wanted = stage.tap.sent(), private(stage.home(name), stage.speakers[1])
+    found = [what for what, canary in wanted.items() if canary in wire]
+    planted = b"".join([wire, *wanted.values()])
+    well = all(canary in planted for canary in wanted.values())
+    told = (
+        f"{len(wire):,} bytes left {name} in {len(stage.state().history)} rounds: {len(wanted)} canaries searched for"
+    )
+    yield f"{told}, {len(found)} found{': ' + ', '.join(found) if found else ''}", well and not found
+    last = stage.tap.requests("/v1/fleet/push-messages")[0]
+    status = stage.tap.answer_to(last)
+    yield f"the first answer of {name}, sent again as it was: HTTP {status}", status == 401
+    now = datetime.now(UTC).isoformat().encode()
+    dated = re.sub(rb"(?im)^(flwr-timestamp|timestamp):[^\r]*", lambda found: found[1] + b": " + now, last)
+    status = stage.tap.answer_to(dated)
+    yield f"the same with today's time: HTTP {status}", dated != last and status == 401
+
+
+def private(home: Path, recordings: Path) -> dict[str, bytes]:
+    """What must never leave a client: sound, transcripts, features, keys, names and places, in every usual encoding."""
+    membership, engine = Membership(home), Engine(threads=1)
+    found = forgery.canaries("name", membership.consent.speaker) | forgery.canaries("place", str(home))
+    found["identity key"] = membership.identity.private_bytes_raw()
+    found["node key"] = membership.node_key.read_bytes().splitlines()[2]
+    for place, path in enumerate(sorted(recordings.glob("*.txt"))):
+        found |= forgery.canaries(f"transcript {place}", path.read_text(encoding="utf-8"))
+    for place, path in enumerate(sorted(set(recordings.iterdir()) - set(recordings.glob("*.txt")))):
+        content, sound = path.read_bytes(), audio.read(path)
+        found |= {f"file {place} at {at}": content[at : at + 32] for at in range(0, len(content) - 32, 4096)}
+        found |= forgery.canaries(f"sound {place}", sound.samples[len(sound.samples) // 2 :])
+        found |= forgery.canaries(f"sound {place}", sound.pcm16()[len(sound.samples) // 2 :])
+        profile, _ = engine.listen(sound)
+        found |= forgery.canaries(f"timbre {place}", profile.timbre) | forgery.canaries(f"style {place}", profile.style)
+    for place, example in enumerate(features.from_bytes(membership.kept(features.FILE))):
+        found |= forgery.canaries(f"hidden {place}", example.hidden)
+        found |= forgery.canaries(f"tokens {place}", example.tokens)
+    return found
+
+
+def hostile(stage: Stage, noise: float) -> Iterator[tuple[str, bool]]:
+    """A server in the operator's hands that forges questions; without noise an honest one, whose sum is checked."""
+    folder = stage.out / f"hostile-{noise:g}"
+    (folder / "app" / "resay_federated").mkdir(parents=True, exist_ok=True)
+    published = stage.link.training / "published"
+    latest = json.loads((published / "latest.json").read_text(encoding="utf-8"))
+    config = {"folder": str(folder), "adapter": str(published / latest["file"])}
+    config = {**config, "deadline": stage.deadline, "noise": noise}
+    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in config.items())
+    head = deployment.APP["pyproject.toml"].partition("[tool.flwr.app.config]")[0]
+    (folder / "app" / "pyproject.toml").write_text(f"{head}[tool.flwr.app.config]\n{lines}\n", encoding="utf-8")
+    for name in ("__init__.py", "client_app.py"):
+        path = folder / "app" / "resay_federated" / name
+        path.write_text(deployment.APP[f"resay_federated/{name}"], encoding="utf-8")
+    source = Path(__file__).with_name("federated_hostile.py")
+    shutil.copy(source, folder / "app" / "resay_federated" / "server_app.py")
+    before = {speaker.name: len(Membership(stage.home(speaker.name)).refused()) for speaker in stage.speakers}
+    (folder / "run.log").write_text(stage.link.flwr(["run", str(folder / "app"), deployment.LINK, "--stream"]))
+    found = json.loads((folder / "found.json").read_text(encoding="utf-8"))
+    if not noise:
+        yield from exact(stage, State.load(folder), Path(config["adapter"]))
+        return
+    phases = [forgery.FORGERIES[name][0] for name in found if name in forgery.FORGERIES]
+    refusals = [Membership(stage.home(name)).refused()[count:] for name, count in before.items()]
+    victim = next((lines for lines in refusals if [line["phase"] for line in lines] == phases), None)
+    words = iter([] if victim is None else [line["why"] for line in victim])
+    for name, refused in found.items():
+        why = f': "{next(words, "?")}"' if name in forgery.FORGERIES else ""
+        yield f"a hostile server, {name}{why}", refused
+
+
+def exact(stage: Stage, state: State, start: Path) -> Iterator[tuple[str, bool]]:
+    """Whether the sum that came out is, to the last bit, that of what the three clients compute here once more."""
+    settings, frozen = state.settings, local.Frozen(SHIPPED)
+    before = replace(shared_adapter.load(start), number=0, origin=None)
+    grid = settings.grid(before.parameters)
+    training = local.Training(**settings.training)
+    whole = [
+        grid.whole(local.update(frozen, before, stage.features(speaker.name), training)) for speaker in stage.speakers
+    ]
+    expected = grid.mean(np.sum(whole, axis=0), settings.expected)
+    well = state.history[0].result == "kept" and bool((state.momentum == expected).all())
+    yield "a round without noise: the sum is that of the three updates, to the last bit", well
 
 
 def play(stage: Stage, quick: bool) -> Iterator[tuple[str, bool]]:
     phases = PHASES[2:3] if quick else PHASES
-    total = 2 + len(phases) * 2
+    total = len(phases) + 4
     names = [speaker.name for speaker in stage.speakers]
     began = time.monotonic()
     stage.members()
@@ -161,6 +304,7 @@ def play(stage: Stage, quick: bool) -> Iterator[tuple[str, bool]]:
     admitted = stage.link.folder / "admitted"
     # A node that knocks before its key is registered is sent away for good.
     until(lambda: len(list(admitted.glob("*.registered"))) == len(names), "the keys to be registered")
+    stage.tap.start()
     for name in names:
         stage.node(name)
     until(lambda: len(stage.state().history) >= 1 or stage.processes.ended("server"), "the first round")
@@ -168,25 +312,31 @@ def play(stage: Stage, quick: bool) -> Iterator[tuple[str, bool]]:
         yield f"the server ended early, see {stage.out / 'server.log'}", False
         return
     first = stage.state().history[0]
-    yield f"round 1: {first.result}, {first.summed} in the sum, epsilon {first.epsilon:.2f}", first.result == "kept"
-    yield from knocking(stage)
+    yield f"round 1: {first.result}, {first.summed} in the sum", first.result == "kept"
     yield from killed_nodes(stage, names[0], phases)
     yield from killed_server(stage, total)
     until(lambda: stage.processes.ended("server"), "the end of the run")
     yield from published(stage, total)
+    stage.processes.start("superlink", stage.link.superlink(), deployment.environment(stage.link.folder / "flower"))
+    until(lambda: listening(stage.link), "the server to listen again")
+    yield from knocking(stage)
+    yield from listened(stage)
+    if not quick:
+        yield from hostile(stage, 4.0)
+    stage.agree_to_no_noise()
+    yield from hostile(stage, 0.0)
 
 
 def killed_nodes(stage: Stage, victim: str, phases: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
     for phase in phases:
         # The next round may have begun already: the one after it is met at its start.
-        round_ = stage.state().number + 1
-        before = PHASES[PHASES.index(phase) - 1]
-        ready = (
-            (lambda round_=round_: stage.state().number >= round_)
-            if phase == "keys"
-            else (lambda round_=round_, before=before: stage.has_sent(victim, round_, before))
+        round_, before = stage.state().number + 1, stage.asked(victim, phase)
+        until(
+            lambda round_=round_, before=before, phase=phase: (
+                stage.state().number >= round_ and stage.asked(victim, phase) > before
+            ),
+            f"round {round_} to reach {phase}",
         )
-        until(ready, f"round {round_} to reach {phase}")
         stage.processes.kill(victim)
         until(lambda round_=round_: len(stage.state().history) >= round_, f"the end of round {round_}")
         stage.node(victim)
@@ -196,18 +346,20 @@ def killed_nodes(stage: Stage, victim: str, phases: tuple[str, ...]) -> Iterator
 
 
 def killed_server(stage: Stage, total: int) -> Iterator[tuple[str, bool]]:
+    """In the worst moment: the privacy of a round is spent, its sum is not yet there."""
+    rounds = stage.state().ledger.rounds
+    until(lambda: stage.state().ledger.rounds > rounds, "a sum to be about to be read")
     round_ = stage.state().number
-    spent = stage.state().ledger.spent()
     stage.processes.kill("server")
     stage.serve(total)
     until(lambda: stage.state().number > round_, "the server to go on")
     after = stage.state()
     yield (
         (
-            f"the server killed in round {round_}: goes on with round {after.number}, "
-            f"epsilon {spent:.2f} -> {after.ledger.spent():.2f}"
+            f"the server killed in unmask of round {round_}: goes on with round {after.number}, "
+            f"{after.ledger.rounds} rounds accounted for"
         ),
-        after.ledger.spent() >= spent,
+        after.ledger.rounds > rounds,
     )
 
 
@@ -230,24 +382,56 @@ def published(stage: Stage, total: int) -> Iterator[tuple[str, bool]]:
     yield f"speak, replay, replay without the adapter: exit codes {codes}", codes == [0, 0, 4]
 
 
+def page(lines: list[tuple[float, str, bool]], stage: Stage) -> str:
+    """The run as a page of its own."""
+    rows = "\n".join(f"| {at:.0f} | {what} | {'ok' if well else '**failed**'} |" for at, what, well in lines)
+    outcomes = "\n".join(
+        f"| {outcome.round} | {outcome.invited} | {outcome.summed} | {outcome.result} | {outcome.bytes:,} |"
+        for outcome in stage.state().history
+    )
+    return f"""# A live training, killed and attacked
+
+Written by `python bench/federated_deployment.py CORPUS --page docs/federated_deployment.md`: one SuperLink, three
+SuperNodes, TLS and node keys on one machine, recordings of three real speakers with six clips each. Seconds are of wall
+time, on a machine with other work. Three clients hide each other badly: the run shows the mechanism, not privacy.
+
+With three clients nobody can be spared: two of two neighbours are needed to take a mask off. So whoever dies before
+the sum ends the round, cleanly, and the next one has all three again. That sums go on without the dead is shown with
+larger cohorts in `tests/federated/test_rounds.py`, in every phase and exactly.
+
+| second | what | |
+|-|-|-|
+{rows}
+
+| round | invited | in the sum | result | bytes from all clients |
+|-|-|-|-|-|
+{outcomes}
+"""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--quick", action="store_true", help="one phase instead of four")
+    parser.add_argument("--quick", action="store_true", help="one phase instead of four, no hostile server")
     parser.add_argument("--deadline", type=float, default=120.0, help="seconds for each phase; more on a busy machine")
+    parser.add_argument("--page", type=Path, help="write the run down here")
     options = parser.parse_args()
-    out = options.out or Path(tempfile.mkdtemp(prefix="resay-federated-"))
+    out = (options.out or Path(tempfile.mkdtemp(prefix="resay-federated-"))).absolute()
     out.mkdir(parents=True, exist_ok=True)
-    stage, failed = Stage(out.absolute(), options.recordings, options.deadline), 0
+    corpus = (options.recordings / "metadata.tsv").exists()
+    recordings = chosen(options.recordings, out / "recordings") if corpus else options.recordings
+    stage, lines = Stage(out, recordings, options.deadline), list[tuple[float, str, bool]]()
     began = time.monotonic()
     try:
         for what, well in play(stage, options.quick):
-            failed += not well
-            print(f"{time.monotonic() - began:6.0f} s  {'ok  ' if well else 'FAIL'}  {what}", flush=True)
+            lines.append((time.monotonic() - began, what, well))
+            print(f"{lines[-1][0]:6.0f} s  {'ok  ' if well else 'FAIL'}  {what}", flush=True)
     finally:
         stage.processes.kill_all()
-    return 1 if failed else 0
+    if options.page:
+        options.page.write_text(page(lines, stage), encoding="utf-8")
+    return 0 if all(well for _, _, well in lines) else 1
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -209,6 +210,38 @@ def test_ended_and_refused_consents_exit_with_3(run, work, clip, change, problem
     code, _, err = run("speak", "Hi.", "--voice", clip, "--consent", "ada.json", "-o", "out.wav")
     assert (code, problem in err) == (3, True)
     assert sorted(path.name for path in work.iterdir()) == ["ada.json"]
+
+
+USES = {"speak": "speak", "tune": "tune", "join": "federate"}
+ROADS = {
+    "speak": ("speak", "Hi.", "--voice", "clip.wav", "-o", "out.wav"),
+    "tune": ("tune", "Eve", "recordings"),
+    "join": ("federated", "join", "--membership", "ada", "--recordings", "recordings"),
+}
+
+
+@pytest.mark.parametrize("standing", ["refused", "ended", "withdrawn", "changed"])
+@pytest.mark.parametrize("road", ROADS)
+def test_no_road_leads_past_consent(run, work, clip, road, standing):
+    if road != "speak":
+        pytest.importorskip("torch")
+    shutil.copy(clip, work / "clip.wav")
+    (work / "recordings").mkdir()
+    uses = [use for use in ("speak", "tune", "federate") if (standing, use) != ("refused", USES[road])]
+    given = ("consent", "give", "--speaker", "Ada", "--statement", "I agree.", *(f"--use={use}" for use in uses))
+    assert run(*given, "--until", "2099-12-31", "-o", "ada.json")[0] == 0
+    if standing == "withdrawn":
+        assert run("consent", "withdraw", "ada.json")[0] == 0
+    elif standing != "refused":
+        record = json.loads((work / "ada.json").read_text())
+        record |= {"until": "2020-01-01"} if standing == "ended" else {"statement": "I agree to everything."}
+        if standing == "ended":
+            del record["signature"]
+        (work / "ada.json").write_text(json.dumps(record))
+    code, _, err = run(*ROADS[road], "--consent", "ada.json")
+    assert code == 3, err
+    assert {"refused": "not agreed", "ended": "ended on"}.get(standing, standing) in err
+    assert sorted(path.name for path in work.iterdir()) == ["ada.json", "clip.wav", "recordings"]
 
 
 def test_withdrawal_stops_a_saved_voice(run, work, clip):

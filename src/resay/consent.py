@@ -155,7 +155,7 @@ def taken(agreed: Consent, clip: str, today: date) -> Consent:
     agreed.require_clip(clip)
     if agreed.signature is not None:
         return agreed
-    bound = replace(agreed, clips=(clip,)).signed(SigningKey.kept(folder() / KEY_FILE))
+    bound = signed_here(replace(agreed, clips=(clip,)))
     bound.check(today)  # it may have been withdrawn for just this clip
     return bound
 
@@ -165,7 +165,12 @@ def derived(agreed: Consent, today: date) -> Consent:
     agreed.check(today)
     statement = "Derived from a consent that the keeper of the voice holds; it covers this blurred copy only."
     copy = Consent("withheld", agreed.uses, agreed.until, statement, Kind.WRITTEN, origin=agreed.origin or agreed.id)
-    return copy.signed(SigningKey.kept(folder() / KEY_FILE))
+    return signed_here(copy)
+
+
+def signed_here(agreed: Consent) -> Consent:
+    """What nobody has signed, with this machine's key: its keeper answers for it. Raises BadFile for a damaged key."""
+    return agreed if agreed.signature is not None else agreed.signed(SigningKey.kept(folder() / KEY_FILE))
 
 
 def folder() -> Path:

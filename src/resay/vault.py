@@ -72,6 +72,11 @@ class Vault:
             raise BadOption(f"{folder}: this passphrase does not open the vault")
         return cls(folder, key)
 
+    @property
+    def key(self) -> bytes:
+        """What the passphrase seals: whoever has it opens every item."""
+        return self._key
+
     def change(self, passphrase: str) -> None:
         """Seal the key with another passphrase. Raises BadOption where it is too short."""
         if len(passphrase) < SHORTEST_PASSPHRASE:

@@ -59,7 +59,7 @@ def test_every_forgery_is_refused_in_its_phase():
 
 
 def test_forgery_that_goes_through_is_told(monkeypatch):
-    monkeypatch.setattr(forgery, "FORGERIES", {"an honest message": ("masked", lambda lab, question: question)})
+    monkeypatch.setattr(forgery, "FORGERIES", {"an honest message": ("masked", lambda forger, question: question)})
     assert forgery.refused(ADAPTER) == {"an honest message": False}
 
 
@@ -69,7 +69,7 @@ def test_forgery_that_goes_through_is_told(monkeypatch):
 def played(random):
     updates = 0.1 * random.standard_normal((forgery.MEMBERS, ADAPTER.parameters))
     lab = forgery.Lab(ADAPTER, lambda member: lambda adapter, settings: updates[member])
-    assert lab.play() == ["kept"]
+    assert lab.play() == "kept"
     return lab, updates
 
 

@@ -11,9 +11,9 @@ import pytest
 pytest.importorskip("cryptography")
 
 from resay import consent
-from resay.errors import BadFile, ConsentMissing
+from resay.errors import BadFile, BadOption, ConsentMissing
 from resay.federated.client import Sent, Terms
-from resay.federated.membership import Membership, refuse_paused
+from resay.federated.membership import KEY_VARIABLE, Membership, refuse_paused
 
 AGREED = replace(consent.own("Ada"), kind=consent.Kind.WRITTEN)
 
@@ -60,6 +60,37 @@ def test_everything_that_was_sent_is_listed(membership: Membership) -> None:
     for entry in entries:
         membership.tell(entry)
     assert list(membership.sent()) == entries
+
+
+def test_why_a_question_was_refused_is_told_to_the_owner_alone(membership: Membership) -> None:
+    membership.tell_refused("keys", "this round adds no noise")
+    assert membership.refused() == [{"phase": "keys", "why": "this round adds no noise"}]
+
+
+def test_a_sealed_membership_keeps_key_and_features_under_its_passphrase(tmp_path: Path, monkeypatch) -> None:
+    made = Membership.create(tmp_path / "ada", AGREED, Terms(), Path("models"), "three quiet words")
+    made.keep("features.npz", b"hidden states" * 100)
+    held = b"".join(path.read_bytes() for path in made.folder.rglob("*") if path.is_file())
+    assert b"hidden states" not in held
+    assert made.identity.private_bytes_raw() not in held
+    closed = Membership.open(made.folder)
+    assert closed.sealed
+    with pytest.raises(BadOption, match="passphrase"):
+        closed.kept("features.npz")
+    with pytest.raises(BadOption, match="does not open"):
+        closed.unlocked("three loud words")
+    opened = closed.unlocked("three quiet words")
+    assert opened.kept("features.npz") == b"hidden states" * 100
+    monkeypatch.setenv(KEY_VARIABLE, opened.key.hex())
+    assert Membership.open(made.folder).identity.private_bytes_raw() == made.identity.private_bytes_raw()
+    assert repr(opened).find(opened.key.hex()) < 0
+
+
+def test_leaving_a_sealed_membership_forgets_its_vault(tmp_path: Path) -> None:
+    made = Membership.create(tmp_path / "ada", AGREED, Terms(), Path("models"), "three quiet words")
+    made.keep("features.npz", b"hidden states")
+    assert made.leave() == []
+    assert not made.folder.exists()
 
 
 def test_leaving_deletes_everything_of_ours_and_nothing_else(membership: Membership) -> None:

@@ -18,6 +18,9 @@ from ..shared_adapter import SharedAdapter
 from . import local
 from .make_believe import Person
 
+SHADOWS = 4
+"""Trainings without anybody of interest that the attacker plays, to know what an adapter does to anybody's loss."""
+BY_HEART = local.Training(steps=3, learning_rate=0.3)
 FLOOR = 1e-3
 """Share of what a nuisance varies by that is taken to lie outside the directions it was seen to vary in."""
 
@@ -59,14 +62,19 @@ class Lab:
         return np.array([local.measure(self.frozen, adapter, clips)["total"] for clips in own])
 
 
-def guesses_of_voice(lab: Lab, people: Sequence[Person]) -> np.ndarray:
-    """Whose voice? What was said and how is known; of each candidate a voice vector from elsewhere. (K, N, D)."""
+def guesses_of_voice(lab: Lab, people: Sequence[Person]) -> tuple[np.ndarray, Crowd]:
+    """Whose voice? What was said and how is known; of each candidate there are voice vectors of clips from elsewhere.
+
+    The mean over those clips (K, N, D), and how the clip moves it, which is to be filtered out.
+    """
     groups = [
-        [replace(clip, timbre=other.elsewhere.timbre, style=other.elsewhere.style) for clip in victim.clips]
+        [replace(clip, timbre=voice.timbre, style=voice.style) for clip in victim.clips]
         for victim in people
         for other in people
+        for voice in other.elsewhere
     ]
-    return lab.updates(groups).reshape(len(people), len(people), -1)
+    tried = lab.updates(groups).reshape(len(people), len(people), len(people[0].elsewhere), -1)
+    return _averaged(tried)
 
 
 def guesses_of_text(lab: Lab, people: Sequence[Person], voices: Sequence[Profile]) -> tuple[np.ndarray, Crowd]:
@@ -79,10 +87,14 @@ def guesses_of_text(lab: Lab, people: Sequence[Person], voices: Sequence[Profile
         for other in people
         for voice in voices
     ]
-    tried = lab.updates(groups).reshape(len(people), len(voices), -1)
-    guesses = tried.mean(axis=1)
-    moved = (tried - guesses[:, None]).reshape(len(groups), -1)
-    return np.broadcast_to(guesses, (len(people), *guesses.shape)), Crowd.of(moved)
+    guesses, moved = _averaged(lab.updates(groups).reshape(len(people), len(voices), -1))
+    return np.broadcast_to(guesses, (len(people), *guesses.shape)), moved
+
+
+def _averaged(tried: np.ndarray) -> tuple[np.ndarray, Crowd]:
+    """Means over the last but one axis of (..., V, D), and how its members lie around them."""
+    means = tried.mean(axis=-2)
+    return means, Crowd.of((tried - means[..., None, :]).reshape(-1, tried.shape[-1]))
 
 
 class Matcher:
@@ -171,7 +183,7 @@ class Membership:
     alignment: float
     """By the angle between the published changes and the update that somebody would have sent."""
     loss: float
-    """By how much the published adapter has lowered the loss of somebody's clips."""
+    """By how much the published adapter has lowered the loss of somebody's clips, more than one without them would."""
 
 
 def membership(
@@ -187,7 +199,9 @@ def membership(
     """Half of the people are members of a whole training, the other half are not; everybody's clips are known."""
     limited = clipped(updates, training.clip)
     own = lab.examples([person.clips for person in people])
-    before = lab.losses(lab.adapter, own)
+    nobody = np.zeros((0, limited.shape[1]))
+    without = [lab.adapter.moved(_trained(nobody, crowd, training, random)[1]) for _ in range(SHADOWS)]
+    usual = np.mean([lab.losses(adapter, own) for adapter in without], axis=0)
     alignments, gains = [], []
     for repetition in range(repetitions):
         order = random.permutation(len(people))
@@ -197,9 +211,45 @@ def membership(
         shares = _shares(total, limited, crowd, training)
         alignments.append(area(shares[members], shares[others]))
         if repetition < losses:
-            lowered = before - lab.losses(lab.adapter.moved(change), own)
+            lowered = usual - lab.losses(lab.adapter.moved(change), own)
             gains.append(area(lowered[members], lowered[others]))
     return Membership(float(np.mean(alignments)), float(np.mean(gains)))
+
+
+def membership_by_loss_in_the_open(
+    lab: Lab,
+    people: Sequence[Person],
+    strangers: Sequence[Person],
+    members: int,
+    rounds: int,
+    random: np.random.Generator,
+    repetitions: int = 6,
+) -> float:
+    """Area under the curve of the attack by loss on trainings of a few, without clipping or noise.
+
+    As in `membership`, what counts is the loss against that after trainings of strangers, which the attacker plays.
+    """
+    own, others = (lab.examples([person.clips for person in group]) for group in (people, strangers))
+    drawn = (random.permutation(len(others))[:members] for _ in range(SHADOWS))
+    shadows = [_trained_in_the_open(lab, [others[place] for place in places], rounds) for places in drawn]
+    usual = np.mean([lab.losses(adapter, own) for adapter in shadows], axis=0)
+    areas = []
+    for _ in range(repetitions):
+        order = random.permutation(len(own))
+        adapter = _trained_in_the_open(lab, [own[place] for place in order[:members]], rounds)
+        lowered = (usual - lab.losses(adapter, own))[order]
+        areas.append(area(lowered[:members], lowered[members:]))
+    return float(np.mean(areas))
+
+
+def _trained_in_the_open(lab: Lab, members: Sequence[Sequence[local.Example]], rounds: int) -> SharedAdapter:
+    """Every round the mean of what everybody's own training changes: with few members they are learnt by heart."""
+    adapter, momentum = lab.adapter, np.zeros(lab.adapter.parameters)
+    for _ in range(rounds):
+        updates = [local.update(lab.frozen, adapter, own, BY_HEART) for own in members]
+        momentum = 0.9 * momentum + np.mean(updates, axis=0)
+        adapter = adapter.moved(momentum)
+    return adapter
 
 
 def _shares(total: np.ndarray, updates: np.ndarray, crowd: Crowd, training: Training) -> np.ndarray:

@@ -29,6 +29,8 @@ CERTAIN, TIMES_CHANCE, BLIND = 0.95, 3.0, 0.60
 """What an attack on the open must reach; what one on the protected may: of recovery times chance, of membership."""
 IN_THE_OPEN = Training(population=12, sampling=1.0, noise=0.0, rounds=30)
 """A training of a few without noise, in which members are to be found."""
+FEW, MANY_ROUNDS = 6, 30
+"""Members and rounds of a training that learns its members by heart, in which they are to be found by their loss."""
 MASKED_ROUNDS = 5
 BACKGROUND, VOICES = 24, 10
 """People of whom the crowd of strangers is made, and voices that a text is tried in: none of them a candidate."""
@@ -94,10 +96,10 @@ class Stage:
 def lines(stage: Stage, candidates: int) -> Iterator[Line]:
     """All attacks, as they are done."""
     victims, updates = stage.people[:candidates], stage.updates[:candidates]
-    voices = [stranger.elsewhere for stranger in stage.strangers[:VOICES]]
+    voices = [stranger.elsewhere[0] for stranger in stage.strangers[:VOICES]]
     masked = _masked(updates, stage.training)
     matchers: dict[str, Callable[[], Matcher]] = {
-        "whose voice": lambda: Matcher(attacks.guesses_of_voice(stage.lab, victims)),
+        "whose voice": lambda: Matcher(*attacks.guesses_of_voice(stage.lab, victims)),
         "which text": lambda: Matcher(*attacks.guesses_of_text(stage.lab, victims, voices)),
     }
     for name, made in matchers.items():
@@ -145,7 +147,8 @@ def _membership(stage: Stage) -> Iterator[Line]:
     seen = f"{open_.population} members, no noise"
     found = attacks.membership(stage.lab, few, stage.updates[: len(few)], stage.crowd, open_, stage.random)
     yield control("took part, by alignment", seen, found.alignment, 0.5)
-    yield Line("took part, by loss", seen, found.loss, 0.5, "open", 1.0)
+    area = attacks.membership_by_loss_in_the_open(stage.lab, few, stage.strangers, FEW, MANY_ROUNDS, stage.random)
+    yield control("took part, by loss", f"{FEW} members, no clipping, no noise", area, 0.5)
     found = attacks.membership(stage.lab, stage.people, stage.updates, stage.crowd, stage.training, stage.random)
     seen = f"{stage.training.rounds} sums with noise"
     yield protected("took part, by alignment", seen, found.alignment, 0.5, BLIND)
@@ -167,7 +170,7 @@ def _canaries(stage: Stage) -> Iterator[Line]:
         return lambda adapter, settings: updates[member]
 
     lab = forgery.Lab(stage.lab.adapter, update_of)
-    if lab.play() != ["kept"]:
+    if lab.play() != "kept":
         raise Exposed("the honest round of the audit was not kept")
     sent = [answer for answer in lab.sent if answer[0] == forgery.VICTIM]
     wanted = private_bytes(stage.people[forgery.VICTIM], updates[forgery.VICTIM])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from ..errors import ResayError
 from ..shared_adapter import SharedAdapter
 from .client import Client
 from .membership import Membership, refuse_paused
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 RECORD = "resay"
 """Name of the one record in every message, and of what a client remembers between phases."""
+
+
+class Unanswered(Exception):
+    """All that the server is told of an error: its kind. What it says may hold paths and names."""
 
 
 def member_of(node: int) -> int:
@@ -32,13 +38,27 @@ def _update(membership: Membership) -> Callable[[SharedAdapter, dict[str, Any]],
         from . import features, local
 
         frozen = local.Frozen(membership.models)
-        return local.update(frozen, adapter, features.read(membership.features), local.Training(**training))
+        own = features.from_bytes(membership.kept(features.FILE))
+        return local.update(frozen, adapter, own, local.Training(**training))
 
     return update
 
 
 def _answer(phase: str, message: Message, context: Context) -> Message:
-    membership = Membership.open(Path(str(context.node_config["membership"])))
+    folder = Path(str(context.node_config["membership"]))
+    try:
+        return _answered(Membership.open(folder), phase, message, context)
+    except ResayError as error:
+        Membership(folder).tell_refused(phase, str(error))
+        kind = type(error).__name__
+    except Exception as error:
+        # Flower sends the text of whatever is raised to the server, and prints nothing else of it here.
+        traceback.print_exc()
+        kind = type(error).__name__
+    raise Unanswered(kind)
+
+
+def _answered(membership: Membership, phase: str, message: Message, context: Context) -> Message:
     refuse_paused(membership)
     known = membership.known()
     memory = (dict(context.state[RECORD]) if RECORD in context.state else {}) | membership.rounds()

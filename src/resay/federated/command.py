@@ -4,6 +4,7 @@ resay federated serve DIR          run a training that others join
 resay federated admit DIR KEY      let a client's key in
 resay federated join               take part; the recordings stay where they are
 resay federated status|pause|resume|leave MEMBERSHIP
+resay federated budget             what a training would cost in privacy
 resay federated simulate           thousands of clients on one machine
 resay federated audit              attack it
 resay federated dictionary         readings that many hold
@@ -12,7 +13,9 @@ resay federated dictionary         readings that many hold
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +29,7 @@ from ..errors import BadFile, BadOption, ConsentMissing
 from . import audit, dictionary_command, hosting, ledger
 from .client import Terms
 from .deployment import Link, environment, supernode
-from .membership import Membership
+from .membership import KEY_VARIABLE, Membership
 from .rounds import Settings, State
 
 app = typer.Typer(
@@ -101,6 +104,9 @@ def join(
     consent: Annotated[Path | None, typer.Option(help="The speaker's agreement to federate.")] = None,
     least: Annotated[int, typer.Option(min=3, help="Fewest clients in a sum that you take part in.")] = 3,
     limit: Limit = 8.0,
+    sealed: Annotated[
+        bool, typer.Option(help="Keep key and features under a passphrase ($RESAY_PASSPHRASE, or asked for).")
+    ] = False,
     without_noise: Annotated[bool, typer.Option(help="Take part in sums without noise as well.")] = False,
     port: Annotated[int, typer.Option(help="For Flower's own processes, on this machine only.")] = 9094,
     models: Models = synthesis.SHIPPED,
@@ -108,9 +114,9 @@ def join(
     """Take part with your own voice. Recordings, transcripts and voice stay here; masked, noisy sums leave."""
     if recordings is not None:
         terms = Terms(least, limit or ledger.NO_PRIVACY, not without_noise)
-        _become_member(membership, recordings, consent, terms, models)
-    elif consent is not None:
-        raise BadOption("--consent belongs to --recordings; the membership has its own")
+        _become_member(membership, recordings, consent, terms, models, _passphrase() if sealed else None)
+    elif consent is not None or sealed:
+        raise BadOption("--consent and --sealed belong to --recordings; the membership has its own")
     found = Membership.open(membership)
     typer.echo(f"your key, for the server's operator: {found.node_key}.pub")
     if server is None:
@@ -118,22 +124,40 @@ def join(
     if authority is None or not authority.is_file():
         raise BadFile("--authority: give the ca.crt that the server's operator has sent you")
     command = supernode(server, authority, found.node_key, found.folder, port)
-    done = subprocess.run(command, env=environment(found.folder / "flower"), check=False)
+    variables = environment(found.folder / "flower")
+    if found.sealed:
+        opened = found.unlocked(_passphrase())
+        variables[KEY_VARIABLE] = (opened.key or b"").hex()
+        variables.pop("RESAY_PASSPHRASE", None)
+    done = subprocess.run(command, env=variables, check=False)
     if done.returncode:
         raise BadFile(f"{server}: the connection ended (Flower's code {done.returncode}); is your key admitted?")
 
 
-def _become_member(folder: Path, recordings: Path, consent: Path | None, terms: Terms, models: Path) -> None:
+def _passphrase() -> str:
+    """$RESAY_PASSPHRASE, else whoever sits at the terminal. Raises BadOption where nobody does."""
+    known = os.environ.get("RESAY_PASSPHRASE")
+    if known:
+        return known
+    if not sys.stdin.isatty():
+        raise BadOption("the membership is sealed: set RESAY_PASSPHRASE, or start this at a terminal")
+    return str(typer.prompt("passphrase", hide_input=True, err=True))
+
+
+def _become_member(
+    folder: Path, recordings: Path, consent: Path | None, terms: Terms, models: Path, passphrase: str | None
+) -> None:
     if consent is None:
         raise ConsentMissing("taking part needs the speaker's agreement: --consent FILE with the use federate")
     if not recordings.is_dir():
         raise BadFile(f"{recordings}: no such folder")
-    agreed = consents.from_file(consent)
-    member = Membership.create(folder, agreed, terms, models.absolute())
+    agreed = consents.signed_here(consents.from_file(consent))
+    member = Membership.create(folder, agreed, terms, models.absolute(), passphrase)
     from . import features, local
 
     try:
-        features.write(member.features, features.heard(recordings, models, local.Frozen(models)))
+        found = features.heard(recordings, models, local.Frozen(models))
+        member.keep(features.FILE, features.to_bytes(found))
     except BaseException:
         # Half a membership would be in the way of the next try.
         member.leave()
@@ -149,11 +173,15 @@ def status(membership: Home, as_json: Json = False) -> None:
     words = next((entry.spent for entry in reversed(sent) if entry.spent), "nothing has been sent yet")
     size = sum(entry.bytes for entry in sent)
     if as_json:
-        report = {"rounds": len(rounds), "bytes": size, "spent": words, "paused": found.paused}
+        report = {"rounds": len(rounds), "bytes": size, "spent": words, "paused": found.paused, "sealed": found.sealed}
+        report |= {"refused": found.refused()}
         typer.echo(json.dumps(report | {"sent": [entry.to_json() for entry in sent]}))
         return
     typer.echo(f"{len(rounds)} rounds, {size} bytes sent: public keys, sealed shares and masked sums, nothing else")
     typer.echo(f"privacy: {words}")
+    refused = found.refused()
+    if refused:
+        typer.echo(f"{len(refused)} questions refused, the last one in {refused[-1]['phase']}: {refused[-1]['why']}")
     if found.paused:
         typer.echo("paused: every question is refused")
 
@@ -183,6 +211,25 @@ def show(adapter: Annotated[Path, typer.Argument(metavar="FILE", help="An adapte
     found = shared_adapter.load(adapter)
     report = {"digest": found.digest, "number": found.number, "parameters": found.parameters, "base": found.base}
     typer.echo(json.dumps(report | {"origin": found.origin}, indent=1))
+
+
+@app.command()
+def budget(
+    population: Annotated[int, typer.Option(min=3, help="Clients that may take part.")] = 4000,
+    sampling: Annotated[float, typer.Option(help="Chance of each to be asked in a round.")] = 0.025,
+    noise: Annotated[float, typer.Option(min=0, help="Of the sum, in clipping norms.")] = 1.0,
+    rounds: Annotated[int, typer.Option(min=1)] = 60,
+    as_json: Json = False,
+) -> None:
+    """What a training would cost in privacy, by both accountants: the ledger stops at the first."""
+    delta, release = ledger.usual_delta(population), ledger.Release(sampling, noise, rounds)
+    found = {method: ledger.epsilon([release], delta, method) for method in ledger.METHODS}
+    if as_json:
+        told = {name: None if value == ledger.NO_PRIVACY else round(value, 4) for name, value in found.items()}
+        typer.echo(json.dumps({"delta": delta, "epsilon": told}))
+        return
+    typer.echo(ledger.in_words(found["rdp"], delta))
+    typer.echo(f"Rényi accounting {found['rdp']:.2f}, privacy loss distributions {found['pld']:.2f}")
 
 
 @app.command()
@@ -250,6 +297,8 @@ def simulate(
 
 
 def _told(figures: dict[str, Any]) -> Sequence[str]:
+    from . import local
+
     lines = []
     for name, found in figures.items():
         better = sum(gain > 0 for gain in found["gains"]) / len(found["gains"])
@@ -258,4 +307,6 @@ def _told(figures: dict[str, Any]) -> Sequence[str]:
             f"(gain {found['gain']:.4f}; better for {100 * better:.0f} % of {found['held_out_speakers']} speakers), "
             f"epsilon {found['epsilon']['rdp'] or 'without end'}, {found['seconds_per_round']} s a round"
         )
+        heard = ((name, *(found[when][name] for when in ("before", "after"))) for name in local.FIT)
+        lines.append("  " + ", ".join(f"{name} {before:.3f} → {after:.3f}" for name, before, after in heard))
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +13,9 @@ import numpy as np
 from ..aligner import Aligner
 from ..errors import BadAudio, BadFile
 from ..onnx_graph import OnnxGraph
+from ..semantic import SemanticEncoder
 from ..text import phonemes
-from ..train import acoustic_stage, annotations, prosody_stage, recordings
+from ..train import acoustic_stage, annotations, prosody_stage, recordings, vectors
 from .local import Example, Frozen, Spoken
 
 
@@ -33,7 +35,9 @@ def heard(folder: Path, models: Path, frozen: Frozen) -> list[Example]:
         if not rows:
             raise BadAudio(f"{folder}: no recording fits its transcript")
         mean, spread = style_scale(models)
-        clips = spoken(acoustic_stage.Collator(data, profiles, annotations.Heard(data, cache)), rows, frozen)
+        vectors.make(data, SemanticEncoder(OnnxGraph(models / "semantic.onnx")), cache)
+        meanings, nothing_heard = vectors.Vectors(cache), annotations.Heard(data, cache)
+        clips = spoken(acoustic_stage.Collator(data, profiles, nothing_heard, meanings), rows, frozen)
         styles = np.clip((profiles.statistics[[row.position for row in rows]] - mean) / spread, -3.0, 3.0)
         return frozen.examples(
             [replace(clip, style=style.astype(np.float32)) for clip, style in zip(clips, styles, strict=True)]
@@ -68,26 +72,28 @@ def spoken(collator: acoustic_stage.Collator, rows: Sequence[acoustic_stage.Exam
     return found
 
 
-def write(path: Path, examples: Sequence[Example]) -> None:
-    """Keep examples in one file, whole or not at all, for the owner's eyes only."""
-    lengths = np.array([len(example.tokens) for example in examples])
-    temporary = path.with_suffix(".part.npz")
+FILE = "features.npz"
+"""Under which name a membership keeps them."""
+
+
+def to_bytes(examples: Sequence[Example]) -> bytes:
+    """Examples as one file."""
+    file = io.BytesIO()
     np.savez(
-        temporary,
-        lengths=lengths,
+        file,
+        lengths=np.array([len(example.tokens) for example in examples]),
         hidden=np.concatenate([example.hidden for example in examples]),
         tokens=np.concatenate([example.tokens for example in examples]),
     )
-    temporary.chmod(0o600)
-    temporary.replace(path)
+    return file.getvalue()
 
 
-def read(path: Path) -> list[Example]:
-    """What `write` kept. Raises BadFile."""
+def from_bytes(content: bytes) -> list[Example]:
+    """What `to_bytes` gave. Raises BadFile."""
     try:
-        with np.load(path) as file:
+        with np.load(io.BytesIO(content)) as file:
             ends = np.cumsum(file["lengths"])[:-1]
             hidden, tokens = np.split(file["hidden"], ends), np.split(file["tokens"], ends)
     except (OSError, ValueError, KeyError) as error:
-        raise BadFile(f"{path}: no features of recordings there ({error})") from error
+        raise BadFile(f"the features of the recordings are damaged ({error})") from error
     return [Example(*pair) for pair in zip(hidden, tokens, strict=True)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,48 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from .. import shared_adapter
 from ..shared_adapter import SharedAdapter
-from .client import Client, Terms, Update
+from .client import Client, Terms, Update, context
 from .ledger import NO_PRIVACY
 from .rounds import Server, Settings, State
-from .secure_sum import Keys, Refused, Round
-from .wire import Table
+from .secure_sum import Keys, Refused, Round, identity_of
+from .wire import Exchange, Table
 
 MEMBERS, VICTIM = 5, 2
-Forge = Callable[["Lab", Table], Table]
+Forge = Callable[["Forger", Table], Table]
 """What the server makes of an honest question to the victim."""
+
+
+@dataclass
+class Forger:
+    """A transport on which the questions to one member are forged on their way."""
+
+    honest: Exchange
+    victim: int
+    adapter: SharedAdapter
+    forge: Mapping[str, Forge] = field(default_factory=dict)
+    """By phase; phases without stay honest."""
+    asked: dict[str, Table] = field(default_factory=dict)
+    """The last honest question to the victim, by phase."""
+    refusals: list[str] = field(default_factory=list)
+    """Phases that the victim did not answer."""
+
+    def __call__(self, phase: str, questions: Mapping[int, Table]) -> Mapping[int, Table]:
+        if self.victim not in questions:
+            return self.honest(phase, questions)
+        question = questions[self.victim]
+        forged = self.forge[phase](self, dict(question)) if phase in self.forge else question
+        self.asked[phase] = question
+        answers = self.honest(phase, {**questions, self.victim: forged})
+        if self.victim not in answers:
+            self.refusals.append(phase)
+        return answers
+
+    @property
+    def round(self) -> Round:
+        """That the victim was asked into last."""
+        return Round.from_json(self.asked["keys"]["round"])
 
 
 @dataclass
@@ -37,90 +69,82 @@ class Lab:
     members: int = MEMBERS
     sent: list[tuple[int, str, Table]] = field(default_factory=list)
     """Every answer: member, phase, content."""
-    asked: dict[str, Table] = field(default_factory=dict)
-    """The last honest question to the victim, by phase."""
-    refusals: list[str] = field(default_factory=list)
-    """Phases in which the victim refused."""
-    forge: Mapping[str, Forge] = field(default_factory=dict)
-    """By phase; phases without stay honest."""
 
     def __post_init__(self) -> None:
         terms = Terms(limit=NO_PRIVACY)
-        self.identities = {member: Ed25519PrivateKey.generate() for member in range(self.members)}
-        self.memories: dict[int, dict[str, Any]] = {member: {} for member in self.identities}
+        identities = {member: Ed25519PrivateKey.generate() for member in range(self.members)}
         self.clients = {
-            member: Client(member, identity, self.update(member), terms, self.memories[member], {})
-            for member, identity in self.identities.items()
+            member: Client(member, identity, self.update(member), terms, {}, {})
+            for member, identity in identities.items()
         }
 
     def exchange(self, phase: str, questions: Mapping[int, Table]) -> dict[int, Table]:
         """As a transport: a client that refuses gives no answer."""
         answers = {}
         for member, question in questions.items():
-            asked = question
-            if member == VICTIM:
-                asked = self.forge[phase](self, dict(question)) if phase in self.forge else question
-                self.asked[phase] = question
             try:
-                answers[member] = self.clients[member].answer(phase, asked)
+                answers[member] = self.clients[member].answer(phase, question)
             except Refused:
-                if member == VICTIM:
-                    self.refusals.append(phase)
                 continue
             self.sent.append((member, phase, answers[member]))
         return answers
 
-    def play(self, rounds: int = 1) -> list[str]:
-        """Honest or forged rounds; returns what became of each."""
+    def play(self) -> str:
+        """An honest round; returns what became of it."""
         with tempfile.TemporaryDirectory(prefix="resay-") as folder:
             settings = Settings(self.members, least=3, limit=None)
-            server = Server(Path(folder), State.fresh(settings, self.adapter), self.exchange)
-            return [server.play(self.clients).result for _ in range(rounds)]
+            return Server(Path(folder), State.fresh(settings, self.adapter), self.exchange).play(self.clients).result
 
 
-def _round(lab: Lab, question: Table, **changes: Any) -> Table:
+def _round(question: Table, **changes: Any) -> Table:
     """An announcement with other fields, and an id that fits them."""
-    data = {**json.loads(question["round"]), **changes}
-    return {**question, "round": json.dumps(data, sort_keys=True)}
+    text = json.dumps({**json.loads(question["round"]), **changes}, sort_keys=True)
+    return {**question, "round": text, "round_id": identity_of(text)}
 
 
-def cohort_of_one(lab: Lab, question: Table) -> Table:
-    return _round(lab, question, members=[VICTIM], least=1)
+def cohort_of_one(forger: Forger, question: Table) -> Table:
+    return _round(question, members=[forger.victim], least=1)
 
 
-def sum_of_one(lab: Lab, question: Table) -> Table:
-    return _round(lab, question, least=1)
+def sum_of_one(forger: Forger, question: Table) -> Table:
+    return _round(question, least=1)
 
 
-def no_noise(lab: Lab, question: Table) -> Table:
+def no_noise(forger: Forger, question: Table) -> Table:
     return {**question, "grid": json.dumps({**json.loads(question["grid"]), "noise": 0.0})}
 
 
-def other_adapter(lab: Lab, question: Table) -> Table:
-    other = lab.adapter.moved(np.full(lab.adapter.parameters, 1e-3))
+def other_adapter(forger: Forger, question: Table) -> Table:
+    other = forger.adapter.moved(np.full(forger.adapter.parameters, 1e-3))
     return {**question, "adapter": other.to_bytes()}
 
 
-def another_round(lab: Lab, question: Table) -> Table:
+def forgetful_ledger(forger: Forger, question: Table) -> Table:
+    """As if nothing had ever been spent; everything that depends on it fits."""
+    ledger = json.dumps({**json.loads(question["ledger"]), "releases": []})
+    adapter = shared_adapter.parse(question["adapter"])
+    agreed = context(adapter, question["grid"], question["training"], ledger)
+    return {**_round(question, context=agreed), "ledger": ledger}
+
+
+def another_round(forger: Forger, question: Table) -> Table:
     return {**question, "round_id": bytes(32)}
 
 
-def puppet_keys(lab: Lab, question: Table) -> Table:
+def puppet_keys(forger: Forger, question: Table) -> Table:
     """The server's own keys in the place of a neighbour's, to read its shares."""
     puppet = Ed25519PrivateKey.generate()
-    round_ = Round.from_json(json.loads(lab.memories[VICTIM]["announced"])["round"])
     sealing, masking = question["sealing"][:], question["masking"][:]
     signatures, other = question["signature"][:], question["members"][0]
     sealing[0] = masking[0] = bytes(range(32))
-    signatures[0] = puppet.sign(Keys.signed_text(round_, other, sealing[0], masking[0]))
+    signatures[0] = puppet.sign(Keys.signed_text(forger.round, other, sealing[0], masking[0]))
     return {**question, "sealing": sealing, "masking": masking, "signature": signatures}
 
 
-def puppet_identity(lab: Lab, question: Table) -> Table:
+def puppet_identity(forger: Forger, question: Table) -> Table:
     """As above, with the puppet's lasting key as well: a client that has met the neighbour knows better."""
-    forged, puppet = puppet_keys(lab, question), Ed25519PrivateKey.generate()
-    round_ = Round.from_json(json.loads(lab.memories[VICTIM]["announced"])["round"])
-    text = Keys.signed_text(round_, question["members"][0], forged["sealing"][0], forged["masking"][0])
+    forged, puppet = puppet_keys(forger, question), Ed25519PrivateKey.generate()
+    text = Keys.signed_text(forger.round, question["members"][0], forged["sealing"][0], forged["masking"][0])
     forged["signature"][0] = puppet.sign(text)
     identities = [puppet.public_key().public_bytes_raw(), *question["identity"][1:]]
     return {**forged, "identity": identities}
@@ -129,33 +153,45 @@ def puppet_identity(lab: Lab, question: Table) -> Table:
 def earlier_question(phase: str) -> Forge:
     """What was asked in the round before, with this round's id on it."""
 
-    def forge(lab: Lab, question: Table) -> Table:
-        return {**lab.asked.get(phase, question), "round_id": question["round_id"]}
+    def forge(forger: Forger, question: Table) -> Table:
+        return {**forger.asked.get(phase, question), "round_id": question["round_id"]}
 
     return forge
 
 
-def replayed_announcement(lab: Lab, question: Table) -> Table:
-    return lab.asked.get("keys", question)
+def replayed_announcement(forger: Forger, question: Table) -> Table:
+    return forger.asked.get("keys", question)
 
 
-def both_alive_and_dead(lab: Lab, question: Table) -> Table:
-    return {**question, "dead": question["alive"][:1] if question["alive"][0] != VICTIM else question["alive"][1:2]}
+def _other(forger: Forger, question: Table) -> int:
+    """A living member that is not the victim."""
+    return next(member for member in question["alive"] if member != forger.victim)
 
 
-def only_the_victim(lab: Lab, question: Table) -> Table:
-    return {**question, "alive": [VICTIM], "dead": [other for other in question["alive"] if other != VICTIM]}
+def changed_share(forger: Forger, question: Table) -> Table:
+    first, *others = question["sealed"]
+    return {**question, "sealed": [bytes([first[0] ^ 1]) + first[1:], *others]}
 
 
-def somebody_left_out(lab: Lab, question: Table) -> Table:
-    return {**question, "alive": [member for member in question["alive"] if member != (VICTIM + 1) % lab.members]}
+def both_alive_and_dead(forger: Forger, question: Table) -> Table:
+    return {**question, "dead": [_other(forger, question)]}
+
+
+def only_the_victim(forger: Forger, question: Table) -> Table:
+    others = [member for member in question["alive"] if member != forger.victim]
+    return {**question, "alive": [forger.victim], "dead": others}
+
+
+def somebody_left_out(forger: Forger, question: Table) -> Table:
+    left_out = _other(forger, question)
+    return {**question, "alive": [member for member in question["alive"] if member != left_out]}
 
 
 def asked_before(phase: str) -> Forge:
     """The honest question first, so that this is the second time."""
 
-    def forge(lab: Lab, question: Table) -> Table:
-        lab.clients[VICTIM].answer(phase, dict(question))
+    def forge(forger: Forger, question: Table) -> Table:
+        forger.honest(phase, {forger.victim: question})
         return question
 
     return forge
@@ -167,9 +203,11 @@ FORGERIES: dict[str, tuple[str, Forge]] = {
     "a round without noise": ("keys", no_noise),
     "another adapter than announced": ("keys", other_adapter),
     "an announcement of an earlier round": ("keys", replayed_announcement),
+    "a ledger that forgets what was spent": ("keys", forgetful_ledger),
     "a question of another round": ("shares", another_round),
     "keys that the neighbour has not signed": ("shares", puppet_keys),
     "another lasting key of a known neighbour": ("shares", puppet_identity),
+    "a share with one bit changed": ("masked", changed_share),
     "shares of an earlier round": ("masked", earlier_question("masked")),
     "the masked vector a second time": ("masked", asked_before("masked")),
     "a member both alive and dead": ("unmask", both_alive_and_dead),
@@ -185,16 +223,24 @@ def refused(adapter: SharedAdapter) -> dict[str, bool]:
     random = np.random.default_rng(0)
     updates = random.standard_normal((MEMBERS, adapter.parameters)) * 1e-3
     found = {}
-    for name, (phase, forge) in FORGERIES.items():
+    for name in FORGERIES:
         lab = Lab(adapter, lambda member: lambda _, settings: updates[member])
         with tempfile.TemporaryDirectory(prefix="resay-") as folder:
-            settings = Settings(MEMBERS, least=3, limit=None)
-            server = Server(Path(folder), State.fresh(settings, adapter), lab.exchange)
-            honest = server.play(lab.clients).result
-            lab.forge = {phase: forge}
-            server.play(lab.clients)
-        found[name] = honest == "kept" and lab.refusals == [phase]
+            state, forger = (
+                State.fresh(Settings(MEMBERS, least=3, limit=None), adapter),
+                Forger(lab.exchange, VICTIM, adapter),
+            )
+            server = Server(Path(folder), state, forger)
+            found[name] = server.play(lab.clients).result == "kept" and tried(name, server, forger, lab.clients)
     return found
+
+
+def tried(name: str, server: Server, forger: Forger, available: Iterable[int]) -> bool:
+    """Whether the victim refuses one forgery, in its phase, in a round that is honest but for it."""
+    phase, forge = FORGERIES[name]
+    forger.forge, forger.refusals = {phase: forge}, []
+    server.play(available)
+    return forger.refusals == [phase]
 
 
 def contents(sent: list[tuple[int, str, Table]]) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .. import shared_adapter
+from .. import audio, shared_adapter
 from ..errors import BadFile, BadOption, BadRequest
 from .deployment import Link, environment
 from .rounds import Settings, State
@@ -36,7 +36,7 @@ def judging(link: Link, recordings: Path, models: Path) -> Path:
     if not path.exists():
         from . import features, local
 
-        features.write(path, features.heard(recordings, models, local.Frozen(models)))
+        audio.write_bytes(path, features.to_bytes(features.heard(recordings, models, local.Frozen(models))))
     return path
 
 
@@ -53,7 +53,7 @@ def admit(link: Link, key: Path) -> None:
     # Named by its content, so that a key let in twice is one.
     target = admitted / f"{shared_adapter.digest_of([content])[-16:]}.pub"
     shutil.copy(key, target)
-    if _listening(link):
+    if listening(link):
         _register(link, target)
 
 
@@ -78,12 +78,12 @@ def host(link: Link, rounds: int, deadline: float, models: Path, canary: Path | 
 @contextmanager
 def superlink(link: Link) -> Iterator[subprocess.Popen[bytes]]:
     """A SuperLink that accepts connections. Raises BadRequest where it does not come up."""
-    if _listening(link):
+    if listening(link):
         raise BadOption(f"{link.address}: something is listening there already")
     process = subprocess.Popen(link.superlink(), env=environment(link.folder / "flower"))
     try:
         end = time.monotonic() + STARTING
-        while not _listening(link):
+        while not listening(link):
             if process.poll() is not None or time.monotonic() > end:
                 raise BadRequest(f"{link.address}: the SuperLink did not start")
             time.sleep(0.2)
@@ -97,7 +97,8 @@ def superlink(link: Link) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-def _listening(link: Link) -> bool:
+def listening(link: Link) -> bool:
+    """Whether something accepts connections at the address."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((link.host, int(link.port))) == 0

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from ..audio import FORMAT
 from ..prosody import Codes
 from ..shared_adapter import BASE, HEADS, SharedAdapter, base_digest
 from ..train import export, release
@@ -59,6 +60,8 @@ class Frozen:
     """The prosody model of a folder of weights, in torch, and the codes its tokens stand for."""
 
     def __init__(self, models: Path) -> None:
+        # What is computed here is small: on a busy machine a second thread takes longer to wait for than it saves.
+        torch.set_num_threads(1)
         self.net = ProsodyNet(ProsodyShape()).eval().requires_grad_(False)
         export.restore_prosody(self.net, models)
         self.codes: Codes = release.read_codes(models / "model.json")
@@ -87,18 +90,47 @@ class Frozen:
             hidden, _ = self.net.steps(text, before, self.net.empty_cache(len(clips)))
         return [row[: len(clip.ids)].half().numpy() for row, clip in zip(hidden, clips, strict=True)]
 
-    def losses(self, up: Tensor, down: Tensor, hidden: Tensor, tokens: Tensor) -> Tensor:
-        """Cross-entropy in nats a phoneme of the three tokens, (3,), with an adapter before the heads."""
+    def prepared(self, down: Tensor, hidden: Tensor, tokens: Tensor) -> Prepared:
+        """What an adapter's change does not touch, computed once; what came before each phoneme is true."""
         heads = self.net.heads
-        low = functional.pad(hidden @ down.T, (0, 1), value=1.0)
-        for_duration, for_pitch, for_energy = (hidden + low @ part.T for part in up)
         duration = heads.chosen_duration(tokens[:, 0])
-        both = duration + heads.chosen_pitch(tokens[:, 1])
-        logits = heads.duration(for_duration), heads.pitch(for_pitch + duration), heads.energy(for_energy + both)
-        return torch.stack([functional.cross_entropy(row, tokens[:, column]) for column, row in enumerate(logits)])
+        read = hidden, hidden + duration, hidden + duration + heads.chosen_pitch(tokens[:, 1])
+        layers = (heads.duration, nn.Identity()), (heads.pitch[0], heads.pitch[1:]), (heads.energy[0], heads.energy[1:])
+        with torch.no_grad():
+            parts = [(first(row), first.weight, rest) for row, (first, rest) in zip(read, layers, strict=True)]
+            return Prepared(functional.pad(hidden @ down.T, (0, 1), value=1.0), parts, tokens)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Phonemes before the heads. The adapter only adds a low-rank part to what the first layer of each head reads."""
+
+    low: Tensor
+    """(P, R + 1)"""
+    parts: list[tuple[Tensor, Tensor, nn.Module]]
+    """Of each head: the frozen part behind its first layer (P, K), that layer's weights (K, C), the layers after it."""
+    tokens: Tensor
+
+    def logits(self, up: Tensor, rows: Tensor | slice = slice(None)) -> list[Tensor]:
+        """Of duration, pitch and energy, (P, tokens) each, under the adapter's (3, C, R + 1)."""
+        low = self.low[rows]
+        return [
+            rest(frozen[rows] + low @ (weight @ own).T)
+            for own, (frozen, weight, rest) in zip(up, self.parts, strict=True)
+        ]
+
+    def losses(self, up: Tensor, rows: Tensor | slice = slice(None)) -> Tensor:
+        """Cross-entropy in nats a phoneme of the three tokens, (3,)."""
+        said = self.tokens[rows]
+        found = [functional.cross_entropy(row, said[:, column]) for column, row in enumerate(self.logits(up, rows))]
+        return torch.stack(found)
 
 
 PROFILE = ("timbre", "style")
+MS_A_FRAME = 1000 * FORMAT.hop / FORMAT.sample_rate
+DB_A_NEPER = 20 / np.log(10)
+FIT = ("pitch_semitones", "energy_db", "duration_ms")
+"""What `fit` measures."""
 
 
 def _padded(array: np.ndarray, length: int) -> np.ndarray:
@@ -112,11 +144,12 @@ def base_of(models: Path) -> str:
     return base_digest({name: OnnxGraph(models / f"{name}.onnx", threads=1).digest for name in BASE})
 
 
-def together(examples: Iterable[Example]) -> tuple[Tensor, Tensor]:
-    """All phonemes of several clips: hidden (P, C), tokens (P, 3)."""
+def ready(frozen: Frozen, adapter: SharedAdapter, examples: Iterable[Example]) -> Prepared:
+    """All phonemes of several clips, for an adapter's frozen factor."""
     rows = list(examples)
     hidden = np.concatenate([row.hidden for row in rows]).astype(np.float32)
-    return torch.from_numpy(hidden), torch.from_numpy(np.concatenate([row.tokens for row in rows]))
+    tokens = torch.from_numpy(np.concatenate([row.tokens for row in rows]))
+    return frozen.prepared(torch.from_numpy(adapter.down), torch.from_numpy(hidden), tokens)
 
 
 def update(frozen: Frozen, adapter: SharedAdapter, examples: Sequence[Example], training: Training) -> np.ndarray:
@@ -124,13 +157,13 @@ def update(frozen: Frozen, adapter: SharedAdapter, examples: Sequence[Example], 
 
     Neither the number of clips nor any figure beside the update is meant to leave the client.
     """
-    hidden, tokens = together(examples)
-    down, start = torch.from_numpy(adapter.down), torch.from_numpy(adapter.up)
+    prepared = ready(frozen, adapter, examples)
+    start = torch.from_numpy(adapter.up)
     up = start.clone().requires_grad_(True)
     generator = torch.Generator().manual_seed(0)
     for _ in range(training.steps):
-        chosen = torch.randperm(len(hidden), generator=generator)[: training.batch]
-        loss = frozen.losses(up, down, hidden[chosen], tokens[chosen]).sum()
+        chosen = torch.randperm(len(prepared.tokens), generator=generator)[: training.batch]
+        loss = prepared.losses(up, chosen).sum()
         (slope,) = torch.autograd.grad(loss, up)
         up = (up - training.learning_rate * slope).detach().requires_grad_(True)
     return (up.detach() - start).numpy().astype(np.float64).ravel()
@@ -138,8 +171,29 @@ def update(frozen: Frozen, adapter: SharedAdapter, examples: Sequence[Example], 
 
 def measure(frozen: Frozen, adapter: SharedAdapter, examples: Sequence[Example]) -> dict[str, float]:
     """Mean loss of each head over clips, in nats a phoneme, and their sum as `total`."""
-    hidden, tokens = together(examples)
     with torch.no_grad():
-        found = frozen.losses(torch.from_numpy(adapter.up), torch.from_numpy(adapter.down), hidden, tokens)
+        found = ready(frozen, adapter, examples).losses(torch.from_numpy(adapter.up))
     figures = {name: float(value) for name, value in zip(HEADS, found, strict=True)}
     return figures | {"total": sum(figures.values())}
+
+
+def fit(frozen: Frozen, adapter: SharedAdapter, examples: Sequence[Example]) -> dict[str, float]:
+    """How far the expected delivery is from the one that was heard: mean absolute errors over all phonemes.
+
+    `duration_ms`, `pitch_semitones` (over phonemes that have a pitch of their own, against the speaker's middle) and
+    `energy_db`. Everything before each phoneme is as it was heard.
+    """
+    prepared = ready(frozen, adapter, examples)
+    with torch.no_grad():
+        logits = prepared.logits(torch.from_numpy(adapter.up))
+        duration, pitch, energy = (torch.softmax(row.double(), dim=1).numpy() for row in logits)
+    codes, said = frozen.codes, prepared.tokens.numpy()
+    # Durations are heard as ratios, so it is their logarithm that is expected.
+    frames = np.exp(duration @ np.log(codes.durations))
+    pitched = said[:, 1] > 0
+    contours = pitch[pitched][:, 1:] / pitch[pitched][:, 1:].sum(axis=1, keepdims=True) @ codes.pitch[1:]
+    return {
+        "duration_ms": float(np.abs(frames - codes.durations[said[:, 0]]).mean() * MS_A_FRAME),
+        "pitch_semitones": float(np.abs(contours - codes.pitch[said[pitched, 1]]).mean() * 12),
+        "energy_db": float(np.abs(energy @ codes.energy - codes.energy[said[:, 2]]).mean() * DB_A_NEPER),
+    }

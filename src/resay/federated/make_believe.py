@@ -27,6 +27,8 @@ PLACES = "at the station|before dawn|in Chongqing|without a word|on Tuesday|near
 ANOTHER_CLIP = 0.3
 """How far two clips of one person lie apart, in units of how far people do: timbre, pitch and style are never heard
 quite the same twice."""
+HEARD = 3
+"""Clips that the attacker has of everybody from elsewhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +37,8 @@ class Person:
 
     clips: tuple[Spoken, ...]
     texts: tuple[str, ...]
-    elsewhere: Profile
-    """From another clip."""
+    elsewhere: tuple[Profile, ...]
+    """From other clips."""
 
 
 class World:
@@ -61,7 +63,9 @@ class World:
 
     def _person(self, clips: int) -> Person:
         profile = blurring.blurred_profile(self._middle, 1.0, self._axes, self._random)
-        elsewhere = blurring.blurred_profile(profile, ANOTHER_CLIP, self._axes, self._random)
+        elsewhere = tuple(
+            blurring.blurred_profile(profile, ANOTHER_CLIP, self._axes, self._random) for _ in range(HEARD)
+        )
         habit = self._random.normal(0.0, 0.06, 3)
         texts = tuple(f"{' '.join(self._sentences.pop())}." for _ in range(clips))
         said = [self._spoken(line, profile, habit) for line in texts]

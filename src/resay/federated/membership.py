@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from .. import audio
+from .. import audio, vault
 from ..consent import Consent, Use
-from ..errors import BadFile, ConsentMissing
+from ..errors import BadFile, BadOption, ConsentMissing
+from ..vault import Vault
 from .client import Sent, Terms
 
 FILES = (
@@ -28,8 +30,13 @@ FILES = (
     "known.json",
     "rounds.json",
     "sent.jsonl",
+    "refused.jsonl",
 )
-"""All that a membership consists of: `leave` takes away these and nothing else."""
+"""All that a membership consists of, beside its vault: `leave` takes away these and nothing else."""
+VAULT = "vault"
+"""Folder within a membership that is sealed: what is learnt from, and the lasting key, lie in there."""
+KEY_VARIABLE = "RESAY_MEMBERSHIP_KEY"
+"""By which the processes that answer the server get the vault's key from the one that asked for the passphrase."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +44,26 @@ class Membership:
     """One client's folder."""
 
     folder: Path
+    key: bytes | None = field(default=None, repr=False)
+    """Of the vault, where the membership is sealed."""
 
     @classmethod
-    def create(cls, folder: Path, consent: Consent, terms: Terms, models: Path) -> Membership:
-        """A new one with fresh keys. Raises ConsentMissing without consent to federate; BadFile where one exists."""
+    def create(
+        cls, folder: Path, consent: Consent, terms: Terms, models: Path, passphrase: str | None = None
+    ) -> Membership:
+        """A new one with fresh keys, sealed where there is a passphrase.
+
+        Raises ConsentMissing without consent to federate; BadFile where one exists; BadOption for a short passphrase.
+        """
         consent.require(Use.FEDERATE, date.today())
         found = cls(folder)
         if found._path("membership.json").exists():
             raise BadFile(f"{folder}: there is a membership already; join without --recordings, or leave first")
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        found._secret("identity.key", Ed25519PrivateKey.generate().private_bytes_raw())
+        if passphrase is not None:
+            found = cls(folder, Vault.create(folder / VAULT, passphrase).key)
+        found.keep("identity.key", Ed25519PrivateKey.generate().private_bytes_raw())
         # Flower knows its nodes by keys of this kind, in this format, and no other.
         node = ec.generate_private_key(ec.SECP384R1())
         private = node.private_bytes(
@@ -63,12 +79,49 @@ class Membership:
     @classmethod
     def open(cls, folder: Path) -> Membership:
         """Raises BadFile where there is none, ConsentMissing where the consent does not hold any more."""
-        found = cls(folder)
-        found.consent.require(Use.FEDERATE, date.today())
+        key = os.environ.get(KEY_VARIABLE)
+        found = cls(folder, bytes.fromhex(key) if key else None)
+        found.require()
         return found
+
+    def require(self) -> None:
+        """Raises BadFile where there is no membership, ConsentMissing where the consent does not hold any more."""
+        self.consent.require(Use.FEDERATE, date.today())
 
     def _path(self, name: str) -> Path:
         return self.folder / name
+
+    @property
+    def sealed(self) -> bool:
+        """Whether it has a vault, which a passphrase opens."""
+        return self._path(VAULT).is_dir()
+
+    def unlocked(self, passphrase: str) -> Membership:
+        """The same with its vault open. Raises BadOption for a wrong passphrase."""
+        return Membership(self.folder, Vault.open(self._path(VAULT), passphrase).key)
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep one file: in the vault where there is one, else readable by its owner alone."""
+        vault = self._vault()
+        if vault is None:
+            self._secret(name, content)
+        else:
+            vault.put(name, content)
+
+    def kept(self, name: str) -> bytes:
+        """What `keep` has kept. Raises BadFile, or BadOption where it is sealed and the vault is not open."""
+        vault = self._vault()
+        try:
+            return self._path(name).read_bytes() if vault is None else vault.get(name)
+        except OSError as error:
+            raise BadFile(f"{self._path(name)}: cannot be read ({error.strerror or error})") from error
+
+    def _vault(self) -> Vault | None:
+        if not self.sealed:
+            return None
+        if self.key is None:
+            raise BadOption(f"{self.folder}: sealed; its passphrase is needed")
+        return Vault(self._path(VAULT), self.key)
 
     def _secret(self, name: str, content: bytes) -> None:
         audio.write_bytes(self._path(name), content)
@@ -108,7 +161,7 @@ class Membership:
 
     @property
     def identity(self) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(self._path("identity.key").read_bytes())
+        return Ed25519PrivateKey.from_private_bytes(self.kept("identity.key"))
 
     @property
     def node_key(self) -> Path:
@@ -135,11 +188,6 @@ class Membership:
         kept = {name: value for name, value in memory.items() if name.startswith(("last ", "sums "))}
         self._secret("rounds.json", json.dumps(kept).encode())
 
-    @property
-    def features(self) -> Path:
-        """Where what local training needs is kept; the recordings themselves are not copied."""
-        return self._path("features.npz")
-
     def tell(self, sent: Sent) -> None:
         """Write down what has just been sent."""
         with self._path("sent.jsonl").open("a", encoding="utf-8") as file:
@@ -150,12 +198,26 @@ class Membership:
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
             yield Sent(**json.loads(line))
 
+    def tell_refused(self, phase: str, why: str) -> None:
+        """Write down, for the owner alone, which question was not answered and why; nothing where all was deleted."""
+        if self.folder.is_dir():
+            with self._path("refused.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"phase": phase, "why": why}, ensure_ascii=False) + "\n")
+
+    def refused(self) -> list[dict[str, str]]:
+        """`phase` and `why` of every question that was not answered."""
+        path = self._path("refused.jsonl")
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
     def leave(self) -> list[str]:
-        """Delete the membership: keys, features and lists. Returns what is left in the folder, which is not ours."""
+        """Overwrite and delete keys, features and lists, the vault first. Returns what else is left in the folder."""
         if not self._path("membership.json").exists():
             raise BadFile(f"{self.folder}: no membership there")
+        if self.sealed:
+            vault.forget(self._path(VAULT))
         for name in FILES:
-            self._path(name).unlink(missing_ok=True)
+            if self._path(name).exists():
+                audio.erase(self._path(name))
         left = sorted(path.name for path in self.folder.iterdir())
         if not left:
             shutil.rmtree(self.folder)

@@ -14,13 +14,12 @@ import numpy as np
 import torch
 
 from .. import audio
-from ..train import annotations, recordings
-from ..train.acoustic_stage import Collator
+from ..train import recordings
 from ..train.acoustic_stage import Example as Row
 from ..train.acoustic_stage import examples as aligned
+from . import public_base
 from .features import spoken
 from .local import Example, Frozen
-from .public_base import private
 
 MOST_CLIPS = 4
 """Of one speaker: with the same number of steps for everybody, more clips would only cost time."""
@@ -42,9 +41,9 @@ class Population:
             return found
         folder.mkdir(parents=True, exist_ok=True)
         data = recordings.Recordings(cache)
-        collator, frozen = Collator(data, annotations.profiles(cache), annotations.Heard(data, cache)), Frozen(models)
-        groups = _by_speaker(private(aligned(data, cache)))[:clients]
-        kept = _by_speaker(private(aligned(data, cache, held_out=True)))
+        collator, frozen = public_base.collator(data, cache), Frozen(models)
+        groups = _by_speaker(public_base.private(aligned(data, cache)))[:clients]
+        kept = _by_speaker(public_base.private(aligned(data, cache, held_out=True)))
         rows = [row for _, clips in [*groups, *kept] for row in clips]
         with torch.autocast("cpu", torch.bfloat16):
             examples = frozen.examples(spoken(collator, rows, frozen))

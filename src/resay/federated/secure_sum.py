@@ -71,7 +71,7 @@ class Round:
     @cached_property
     def id(self) -> bytes:
         """Digest of everything above, 32 bytes."""
-        return hashlib.sha256(b"resay secure sum 1" + self.to_json().encode()).digest()
+        return identity_of(self.to_json())
 
     def to_json(self) -> str:
         return json.dumps({**asdict(self), "members": list(self.members)}, sort_keys=True)
@@ -135,6 +135,11 @@ def _pair(one: int, other: int) -> bytes:
 def _pairwise(own: X25519PrivateKey, theirs: bytes, round_: Round, one: int, other: int) -> bytes:
     shared = own.exchange(X25519PublicKey.from_public_bytes(theirs))
     return _derived(shared, b"mask" + _pair(one, other), round_.id)
+
+
+def identity_of(announcement: str) -> bytes:
+    """The digest by which a round that was announced so is known, 32 bytes."""
+    return hashlib.sha256(b"resay secure sum 1" + announcement.encode()).digest()
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def _judge(features: str, models: str) -> Judge | None:
     if not features:
         return None
     from . import local
-    from .features import read
+    from .features import from_bytes
 
-    frozen, examples = local.Frozen(Path(models)), read(Path(features))
+    frozen, examples = local.Frozen(Path(models)), from_bytes(Path(features).read_bytes())
     return lambda adapter: local.measure(frozen, adapter, examples)["total"]

@@ -150,7 +150,9 @@ def _on_flower(plan: Plan, play: Callable[[wire.Exchange, Callable[[], list[int]
 def _figures(plan: Plan, state: State, frozen: local.Frozen, others: list[list[local.Example]]) -> dict[str, Any]:
     start = shared_adapter.fresh(frozen.base, frozen.net.shape.width)
     clips = [clip for person in others for clip in person]
-    before, after = (local.measure(frozen, adapter, clips) for adapter in (start, state.adapter))
+    before, after = (
+        local.measure(frozen, adapter, clips) | local.fit(frozen, adapter, clips) for adapter in (start, state.adapter)
+    )
     gains = [
         local.measure(frozen, start, person)["total"] - local.measure(frozen, state.adapter, person)["total"]
         for person in others

@@ -76,7 +76,8 @@ def tune(
     engine = Engine(models)
     with _progress() as told:
         own = own_recordings.read(own_recordings.sources(recordings, text), engine)
-        plain = Voice(name, own.language, own.profile, permission, source=own.digest, quality=own.quality)
+        agreed_here = consent.taken(permission, own.digest, date.today())
+        plain = Voice(name, own.language, own.profile, agreed_here, source=own.digest, quality=own.quality)
         state = library.folders[-1] / ".tuning" / _key(name, own, options, engine)
         arrays = fine_tuning.adapt(own, models or SHIPPED, engine, options, state, told)
         tuned = replace(plain, profile=replace(own.profile, adapter=Adapter(engine.identity, arrays)))
