@@ -121,7 +121,7 @@ class TestCluster:
     @pytest.mark.parametrize(("items", "kills"), [(200, 1)])
     def test_a_lost_worker_loses_nothing_and_nothing_is_done_twice(self, lost_worker, items, kills):
         report = lost_worker.measure(items, 2, kills)
-        assert report == lost_worker.Report(items, kills, equal=True, spoken_twice=0)
+        assert report == lost_worker.Report(items, kills, differences=(), spoken_twice=0)
 
     def test_replicas_answer_as_one_machine_does_and_outlive_one_of_them(self, lost_worker, tmp_path):
         openai = pytest.importorskip("openai")

@@ -186,6 +186,17 @@ def test_seed_decides_and_is_told(web, expected):
     assert one.headers["x-resay-digest"] == expected(seed=100).digest() != other.headers["x-resay-digest"]
 
 
+def test_manner_reaches_the_engine_and_the_manifest(web):
+    manner = {"speed": 1.25, "accent": 0.5, "context": True, "style": "小明", "style_strength": 0.5, "language": "en"}
+    drawn = {"sampling": "topk", "top_k": 7, "temperature": 0.6}
+    answer = web.post("/v1/audio/speech", json=body(**manner, **drawn))
+    kept = manifest.parse(web.get(f"/v1/manifests/{answer.headers['x-resay-manifest']}").content)
+    wanted = {"speed": 1.25, "accent": 0.5, "context": True, "style_strength": 0.5, "language": "en"}
+    assert {name: getattr(kept.request, name) for name in wanted} == wanted
+    assert (kept.request.sampling.method, kept.request.sampling.top_k) == ("topk", 7)
+    assert kept.inputs.style.name == "小明"
+
+
 def test_drawn_seed_is_told_and_gives_the_same_again(web):
     drawn = web.post("/v1/audio/speech", json=body(seed="random"))
     again = web.post("/v1/audio/speech", json=body(seed=int(drawn.headers["x-resay-seed"])))

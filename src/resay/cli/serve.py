@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import webbrowser
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -176,7 +176,7 @@ def made(
     folder = data or keys.default_folder()
     running.require_keys(host, bool(keys.Keys(folder / "keys.json").all()))
     memory.bound()
-    engine = sources.engine(weights)
+    engine = sources.engine(replace(weights, arena=False))
     if workers > 1:
         from ..server.workers import Workers
 
