@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 MARK = """for (const field of document.querySelectorAll('input[type=file]')) {
-    field.toggleAttribute('data-shown', !!field.closest('.block, .form, .column')?.offsetParent) }"""
+    const around = field.closest('.block, .form, .column');
+    field.toggleAttribute('data-shown', !!around?.offsetParent && around.textContent.includes(LABEL)) }"""
 """Fields for files are never shown themselves: those of an open tab are told by what is around them."""
 PLAYED = """(async () => {
     const players = [...document.querySelectorAll('*')].filter(host => host.shadowRoot?.querySelector('audio'));
@@ -52,6 +53,7 @@ class Browser:
         width, height = self.size
         shape = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         await self.call("Emulation.setDeviceMetricsOverride", **shape)
+        await self.call("Emulation.setFocusEmulationEnabled", enabled=True)  # lists open for who is looking
         await self.call("Emulation.setLocaleOverride", locale=self.language)
         agent = {"userAgent": "resay-test", "acceptLanguage": self.language}
         await self.call("Emulation.setUserAgentOverride", **agent)
@@ -146,12 +148,12 @@ class Browser:
         await self.js(f"{option}.dispatchEvent(new MouseEvent('mousedown', {{bubbles: true}}))")
         await asyncio.sleep(0.5)
 
-    async def upload(self, file: Path, number: int = 0) -> None:
-        """Into the shown part of the page: the `number`-th field for files."""
-        await self.js(MARK)
+    async def upload(self, file: Path, words_of_label: str = "") -> None:
+        """Into the first field for files that is shown, or that a label is on."""
+        await self.js(MARK.replace("LABEL", json.dumps(words_of_label)))
         root = (await self.call("DOM.getDocument"))["root"]["nodeId"]
-        found = await self.call("DOM.querySelectorAll", nodeId=root, selector="input[data-shown]")
-        await self.call("DOM.setFileInputFiles", nodeId=found["nodeIds"][number], files=[str(file)])
+        found = await self.call("DOM.querySelector", nodeId=root, selector="input[data-shown]")
+        await self.call("DOM.setFileInputFiles", nodeId=found["nodeId"], files=[str(file)])
 
     async def picture(self, path: Path) -> None:
         path.write_bytes(base64.b64decode((await self.call("Page.captureScreenshot", format="png"))["data"]))

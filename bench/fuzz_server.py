@@ -336,7 +336,7 @@ def measure(request_count: int, upload_count: int, seed: int) -> tuple[Report, R
             sent.note("endless body", endless(address))
             if process.poll() is not None:
                 sent.faults.append("the server died")
-        if process.wait(60) != 0:
+        if process.wait(180) != 0:
             sent.faults.append(f"the server ended with {process.returncode}")
         strange = [path for path in place.rglob("*") if path.is_file() and path.relative_to(place).parts[0] != "data"]
         sent.faults += [f"a file outside its folder: {path.relative_to(place)}" for path in strange]

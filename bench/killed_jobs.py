@@ -55,7 +55,7 @@ class Report:
 
 def ask(port: int, method: str, path: str, body: object = None) -> dict[str, object]:
     """The server's answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=180)
     connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
     answer = connection.getresponse()
     data: dict[str, object] = json.loads(answer.read())
@@ -97,7 +97,7 @@ def measure(items: int, kills: int, workers: int = 1, seed: int = 0) -> Report:
             time.sleep(0.2)
         results = ask(port, "GET", f"/v1/jobs/{job}/results")["data"]
         process.terminate()
-        process.wait(30)
+        process.wait(120)
         twice += sum(before[name] != at for name, at in finished(folder).items() if name in before)
         differences = unlike(content(folder), content(undisturbed))
         assert isinstance(results, list)

@@ -221,7 +221,7 @@ def main() -> int:
             crowd = load(process.pid, port, chosen.streams, chosen.seconds)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
     section = page(made, alone, crowd, settled)
     print(section)
     if chosen.write:

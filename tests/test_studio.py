@@ -351,8 +351,8 @@ def test_a_person_auditions_writes_readings_and_replays(browse, run, service, tm
         await page.click(word("make_again"))
         await page.says(word("identical"))
         heard = await page.played(word("sound"))
-        await page.upload(work / "five.flac", 1)
-        await page.upload(work / "six.wav", 1)
+        await page.upload(work / "five.flac", word("first_sound"))
+        await page.upload(work / "six.wav", word("second_sound"))
         await page.click(word("measure"))
         await page.says("❌")
         return heard
