@@ -91,7 +91,7 @@ class Browser:
     async def until(self, expression: str, seconds: float = 240):
         end = time.monotonic() + seconds
         while not (found := await self.js(expression)):
-            assert time.monotonic() < end, expression
+            assert time.monotonic() < end, f"{expression}\n{await self.js('document.body.innerText')}"
             await asyncio.sleep(0.2)
         return found
 

@@ -72,6 +72,11 @@ class Load:
     def first_sound(self, percentile: float) -> float:
         return float(np.percentile(self.heard.first_sounds, percentile)) if self.heard.first_sounds else float("nan")
 
+    def by_minute(self) -> list[int]:
+        """Bytes at the first look of every minute."""
+        first = {int(at // 60): taken for at, taken in reversed(self.memory)}
+        return [first[minute] for minute in sorted(first)]
+
     def growth(self, settled: float) -> float:
         """How far memory ever was from what it was at `settled` seconds, as a share of that."""
         later = [taken for at, taken in self.memory if at >= settled]
@@ -197,7 +202,8 @@ def page(made: str, alone: Load, crowd: Load, settled: float) -> str:
             f"Answers to {crowd.streams} streams in {crowd.taken:.0f} s: {statuses}; {crowd.heard.broken} broken.",
             (
                 f"Memory of the server with its workers after {settled:.0f} s: {sizes[0]:.0f} MB; from then on between "
-                f"{min(sizes):.0f} and {max(sizes):.0f} MB ({crowd.growth(settled):.1%} away at most)."
+                f"{min(sizes):.0f} and {max(sizes):.0f} MB ({crowd.growth(settled):.1%} away at most); "
+                f"once a minute: {', '.join(f'{taken / 1e6:.0f}' for taken in crowd.by_minute())}."
             ),
         ]
     )

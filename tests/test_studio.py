@@ -310,7 +310,7 @@ def test_a_person_keeps_a_seed_and_speaks_a_batch(browse, run, service, tmp_path
         await page.says(word("need_seed"))
         await page.write("input[type=text]:not([role]), textarea", "7", label=word("batch_seed"))
         await page.click(word("hand_in"))
-        await page.until("document.querySelector('.resay-job[data-state=done]')")
+        await page.until("!!document.querySelector('.resay-job[data-state=done]')")
         return await page.until("[...document.querySelectorAll('a')].map(a => a.href).find(h => h.endsWith('.zip'))")
 
     address = browse(walk, language, width)

@@ -10,8 +10,10 @@ from typing import Any
 from ..synthesis import Engine
 from ..voices import Voice
 
-M_ARENA_MAX = -8  # of mallopt(3)
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of mallopt(3)
 ARENAS = 2
+LARGE = 2**18
+"""Bytes from which a block is one of its own, which goes back to the system as soon as it is free."""
 
 
 def bound() -> None:
@@ -19,8 +21,10 @@ def bound() -> None:
 
     GNU's malloc gives every new thread a heap of its own, up to eight a core, and keeps in each what the largest
     sentence ever needed there: a server with many threads then holds that many times over what it can use at once.
+    It also puts larger and larger blocks into the heaps, where small ones that live longer keep their pages.
     """
-    _of_gnu("mallopt", M_ARENA_MAX, ARENAS)
+    for setting, value in ((M_ARENA_MAX, ARENAS), (M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, LARGE)):
+        _of_gnu("mallopt", setting, value)
 
 
 def free(engine: Engine, voice: Voice) -> None:
