@@ -33,7 +33,10 @@ LOG_LINES = 200
 
 
 def common_of(voice: str | None, seed: str, manner: Sequence[Any], http: gr.Request) -> Common:
-    """What all items share. Raises what the page shows where the seed is none."""
+    """What all items share. Raises what the page shows where the seed is none.
+
+    Nothing stands in its field at first: whoever hands in a batch chooses on purpose. A field for numbers shows 0.
+    """
     if not is_seed(seed.strip()):
         raise refused("need_seed", http)
     return Common.model_validate({**wanted_fields(manner), "voice": voice or "", "seed": int(seed)})
@@ -56,7 +59,6 @@ def tab(service: Service, page: gr.Blocks) -> tuple[gr.Dropdown, MannerFields]:
             table = gr.File(label=label("table"), file_types=[".jsonl"], type="filepath")
             gr.Markdown(label("table_hint"))
             voice = gr.Dropdown([], label=label("voice_unless"))
-            # Nothing stands here on purpose: whoever hands in a batch chooses its seed. A number's field would show 0.
             seed = gr.Textbox("", label=label("batch_seed"), info=label("seed_required"), max_lines=1)
             with gr.Accordion(label("advanced"), open=False):
                 manner = manner_fields()
@@ -74,9 +76,9 @@ def tab(service: Service, page: gr.Blocks) -> tuple[gr.Dropdown, MannerFields]:
     async def hand_in(
         http: gr.Request, table: str | None, voice: str | None, seed: str, *manner: Any
     ) -> tuple[Any, ...]:
-        caller = caller_of(http)
         if table is None:
             raise refused("need_table", http)
+        caller = caller_of(http)
         common = common_of(voice, seed, manner, http)
         name, content = Path(table).stem, Path(table).read_bytes()
         job = await asyncio.to_thread(jobs.submitted, service.jobs, caller, service.limits, name, common, content)

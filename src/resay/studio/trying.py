@@ -76,20 +76,15 @@ def audition_tab(service: Service, fields: Fields) -> gr.Dropdown:
         choice = gr.update(choices=list(roles), value=None, visible=True)
         return [*shown, *hidden, choice, gr.update(visible=True), roles]
 
-    def chosen(best: str | None, made: dict[str, Role], http: gr.Request) -> Role:
-        if not best:
-            raise refused("need_choice", http)
-        return made[best]
-
     @told
     async def keep(
         best: str | None, made: dict[str, Role], name: str, scene: str, character: str, http: gr.Request
     ) -> None:
-        save_role(service, replace(chosen(best, made, http), name=name), scene, character, http)
+        save_role(service, replace(_chosen(best, made, http), name=name), scene, character, http)
 
     @told
     async def use(best: str | None, made: dict[str, Role], http: gr.Request) -> list[Any]:
-        role = chosen(best, made, http)
+        role = _chosen(best, made, http)
         gr.Info(html.escape(f"{role.voice}, {role.seed}"))
         return [role.voice, role.seed, role, *settings_of(role)]
 
@@ -100,6 +95,12 @@ def audition_tab(service: Service, fields: Fields) -> gr.Dropdown:
     settings = [getattr(fields.manner, name) for name in SETTINGS]
     take.click(use, [best, made], [fields.voice, fields.seed, fields.last, *settings], api_visibility="private")
     return voice
+
+
+def _chosen(best: str | None, made: dict[str, Role], http: gr.Request) -> Role:
+    if not best:
+        raise refused("need_choice", http)
+    return made[best]
 
 
 def listed(variable: str, values: str) -> list[str]:
