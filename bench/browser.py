@@ -1,4 +1,4 @@
-"""Headless Chromium, driven through its own protocol: no driver to download."""
+"""Headless Chromium, driven through its own protocol, so that there is no driver to download."""
 
 from __future__ import annotations
 
@@ -12,8 +12,19 @@ from pathlib import Path
 from typing import Any
 
 MARK = """for (const field of document.querySelectorAll('input[type=file]')) {
-    field.toggleAttribute('data-shown', !!field.closest('.block, .form, .column')?.offsetParent) }"""
+    const around = field.closest('.block, .form, .column');
+    field.toggleAttribute('data-shown', !!around?.offsetParent && around.textContent.includes(LABEL)) }"""
 """Fields for files are never shown themselves: those of an open tab are told by what is around them."""
+PLAYED = """(async () => {
+    const players = [...document.querySelectorAll('*')].filter(host => host.shadowRoot?.querySelector('audio'));
+    const shown = players.filter(host => host.offsetParent && host.closest('.block').textContent.includes(LABEL));
+    const sound = shown.map(host => host.shadowRoot.querySelector('audio')).find(one => one.duration > 0);
+    if (!sound) return null;
+    const bytes = await (await fetch(sound.src)).arrayBuffer();
+    const digest = [...new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))];
+    return [sound.duration, digest.map(byte => byte.toString(16).padStart(2, '0')).join('')];
+})()"""
+"""Seconds and digest of the file in the player under a label, as the browser has it; null while there is none."""
 
 
 class Browser:
@@ -42,6 +53,7 @@ class Browser:
         width, height = self.size
         shape = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         await self.call("Emulation.setDeviceMetricsOverride", **shape)
+        await self.call("Emulation.setFocusEmulationEnabled", enabled=True)  # lists open for who is looking
         await self.call("Emulation.setLocaleOverride", locale=self.language)
         agent = {"userAgent": "resay-test", "acceptLanguage": self.language}
         await self.call("Emulation.setUserAgentOverride", **agent)
@@ -72,10 +84,14 @@ class Browser:
         answer = await self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         return answer["result"].get("value")
 
+    async def says(self, words: str) -> None:
+        """Wait until the page does."""
+        await self.until(f"document.body.textContent.includes({json.dumps(words)})")
+
     async def until(self, expression: str, seconds: float = 240):
         end = time.monotonic() + seconds
         while not (found := await self.js(expression)):
-            assert time.monotonic() < end, expression
+            assert time.monotonic() < end, f"{expression}\n{await self.js('document.body.innerText')}"
             await asyncio.sleep(0.2)
         return found
 
@@ -85,10 +101,23 @@ class Browser:
         await self.until(f"{shown}.length > 0")
         await self.js(f"{shown}[0].click()")
 
-    async def write(self, selector: str, value: str) -> None:
-        code = f"const field = [...document.querySelectorAll({selector!r})].find(f => f.offsetParent); "
-        code += f"field.value = {json.dumps(value)}; field.dispatchEvent(new Event('input', {{bubbles: true}}))"
+    async def write(self, selector: str, value: str, label: str = "") -> None:
+        """Into the first shown field, or the first under a label; waits until there is one."""
+        near = f"f.closest('.block, .form')?.textContent.includes({json.dumps(label)})"
+        field = f"[...document.querySelectorAll({json.dumps(selector)})].find(f => f.offsetParent && {near})"
+        await self.until(f"!!({field})")
+        code = f"const field = {field}; field.value = {json.dumps(value)}; "
+        code += "field.dispatchEvent(new Event('input', {bubbles: true}))"
         await self.js(f"(() => {{ {code} }})()")
+        await asyncio.sleep(0.5)  # until the page has taken it in
+
+    async def played(self, words_of_label: str, unlike: str = "") -> tuple[float, str]:
+        """Seconds and SHA-256 of the file in a shown player, once it is another than `unlike`."""
+        expression = PLAYED.replace("LABEL", json.dumps(words_of_label))
+        seconds, digest = await self.until(
+            f"({expression}).then(it => it && it[1] !== {json.dumps(unlike)} ? it : null)"
+        )
+        return seconds, digest
 
     async def reload(self) -> None:
         await self.call("Page.reload")
@@ -97,7 +126,7 @@ class Browser:
     async def tab(self, name: str) -> None:
         """Open a tab; on narrow pages some of them are in a menu."""
         wanted = f"[...document.querySelectorAll('button')].filter(b => b.textContent.trim() === {name!r})"
-        shown = f"{wanted}.find(b => b.offsetParent)"
+        shown = f"{wanted}.find(b => b.offsetParent && !b.closest('[aria-hidden=true]'))"
         if not await self.js(f"!!({shown})"):
             await self.js("document.querySelector('.overflow-menu button').click()")
             await self.until(f"!!({shown})")
@@ -119,12 +148,12 @@ class Browser:
         await self.js(f"{option}.dispatchEvent(new MouseEvent('mousedown', {{bubbles: true}}))")
         await asyncio.sleep(0.5)
 
-    async def upload(self, file: Path, number: int = 0) -> None:
-        """Into the shown part of the page: the `number`-th field for files."""
-        await self.js(MARK)
+    async def upload(self, file: Path, words_of_label: str = "") -> None:
+        """Into the first field for files that is shown, or that a label is on."""
+        await self.js(MARK.replace("LABEL", json.dumps(words_of_label)))
         root = (await self.call("DOM.getDocument"))["root"]["nodeId"]
-        found = await self.call("DOM.querySelectorAll", nodeId=root, selector="input[data-shown]")
-        await self.call("DOM.setFileInputFiles", nodeId=found["nodeIds"][number], files=[str(file)])
+        found = await self.call("DOM.querySelector", nodeId=root, selector="input[data-shown]")
+        await self.call("DOM.setFileInputFiles", nodeId=found["nodeId"], files=[str(file)])
 
     async def picture(self, path: Path) -> None:
         path.write_bytes(base64.b64decode((await self.call("Page.captureScreenshot", format="png"))["data"]))

@@ -1,10 +1,10 @@
 """Send a running server what its document allows and what it does not, and uploads that are no recordings.
 
-    python bench/fuzz_server.py [--requests 2000] [--uploads 200] [--seed 0] [--write docs/server.md]
+    python bench/fuzz_server.py [--requests 2000] [--uploads 200] [--seed 0] [--write docs/benchmarks.md]
 
-Starts `resay serve` with the shipped weights in an empty folder. Prints a table, or writes it between the marks in a
-page; exits with 4 where an answer was a 5xx, a refusal had another shape than OpenAI's, a file lay outside the server's
-folder, or the server died. Needs `pip install 'resay[serve,dev]'`.
+Starts `resay serve` with the shipped weights in an empty folder. Prints tables, and writes them into a page; exits with
+4 where an answer was a 5xx, a refusal had another shape than OpenAI's, a file lay outside the server's folder, or the
+server died. Needs `pip install 'resay[serve,dev]'`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ import httpx
 import hypothesis
 import numpy as np
 import schemathesis
+import sections
 import soundfile
 from schemathesis import GenerationMode
 
@@ -38,9 +39,8 @@ import resay
 from resay import audio
 from resay.audio import Audio
 
-START, END = "<!-- fuzz: written by bench/fuzz_server.py -->\n", "<!-- end of fuzz -->"
 VOICE = "ada"
-MOST_A_ROUND = 50
+MOST_A_ROUND = 20
 """Examples that are drawn of one route before the others have their turn."""
 
 
@@ -81,17 +81,23 @@ def _is_refusal(answer: Any) -> bool:
 # Requests from the document
 
 
-def requests(schema: Any, count: int, seed: int, call: Callable[[Any], Any]) -> Report:
-    """Draw requests of every route in turn, half of them wrong on purpose, until there are `count`."""
+def requests(
+    schema: Any, count: int, seed: int, call: Callable[[Any], Any], furnish: Callable[[], Mapping[str, str]]
+) -> Report:
+    """Draw requests of every route in turn, half of them wrong on purpose, until there are `count`.
+
+    `furnish` puts things there before every round, and tells their names by what paths call them.
+    """
     report, sent = Report(), 0
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations = sorted((found.ok() for found in schema.get_all_operations()), key=lambda one: one.method == "delete")
+    share = min(MOST_A_ROUND, -(-count // (2 * len(operations))))
     for turn in range(count):
+        there = furnish()
         for operation in operations:
             kind = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)[turn % 2]
-            share = min(MOST_A_ROUND, -(-count // (2 * len(operations))), count - sent)
-            for case in _drawn(operation.as_strategy(generation_mode=kind), share, seed + turn):
+            for case in _drawn(operation.as_strategy(generation_mode=kind), min(share, count - sent), seed + turn):
                 if sent % 2:
-                    _name_what_is_there(case)
+                    _name_what_is_there(case, there)
                 report.note(f"{operation.method.upper()} {operation.path}", call(case))
                 sent += 1
         if sent >= count:
@@ -99,12 +105,38 @@ def requests(schema: Any, count: int, seed: int, call: Callable[[Any], Any]) -> 
     return report
 
 
-def _name_what_is_there(case: Any) -> None:
+def _name_what_is_there(case: Any, there: Mapping[str, str]) -> None:
     """Names drawn by chance are nobody's; with one that is there a request gets further in, wrong as it may be."""
     if isinstance(case.body, dict) and "voice" in case.body:
-        case.body["voice"] = VOICE
-    if case.path_parameters and "voice" in case.path_parameters:
-        case.path_parameters["voice"] = VOICE
+        case.body["voice"] = there["voice"]
+    for name in (case.path_parameters or {}).keys() & there.keys():
+        case.path_parameters[name] = there[name]
+
+
+def furniture(address: str, clip: bytes, voice: str) -> dict[str, str]:
+    """Make one of everything that a caller can have. Raises where the server does not let us."""
+
+    def made(answer: httpx.Response) -> httpx.Response:
+        return answer.raise_for_status()
+
+    with httpx.Client(base_url=address, timeout=120) as client:
+        said = made(client.post("/v1/audio/speech", json={"input": "Hi.", "voice": voice, "subtitles": "srt"}))
+        form = {"name": "Ada", "language": "en"}
+        consent = made(client.post("/v1/audio/voice_consents", data=form, files={"recording": ("a.wav", clip)}))
+        item = {"output_name": "one", "input_text": "Hi."}
+        job = made(client.post("/v1/jobs", json={"voice": voice, "seed": 1, "items": [item]}))
+        made(client.put("/v1/lexicons/mine", json={"entries": {"重庆": "chóng qìng"}}))
+        made(client.post("/v1/seeds", json={"name": "teacher", "seed": 42, "voice": voice, "replace": True}))
+    return {
+        "voice": voice,
+        "record_id": said.headers["X-Resay-Manifest"],
+        "file_format": "srt",
+        "consent_id": consent.json()["id"],
+        "job": job.json()["id"],
+        "name": "mine",
+        "key": "teacher",
+        "model": "resay",
+    }
 
 
 def _drawn(strategy: Any, count: int, seed: int) -> list[Any]:
@@ -238,6 +270,7 @@ def server(place: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = {"HOME": "home", "TMPDIR": "tmp", "RESAY_VOICES": "data/voices", "RESAY_SEEDS": "data/seeds.jsonl"}
+    settings["RESAY_CONSENTS"] = "data/consents"
     environment = {**os.environ, **{name: str(place / folder) for name, folder in settings.items()}}
     for folder in ("home", "tmp", "data", "work"):
         (place / folder).mkdir()
@@ -284,7 +317,14 @@ def measure(request_count: int, upload_count: int, seed: int) -> tuple[Report, R
         place = Path(name)
         with server(place) as (process, address):
             schema = schemathesis.openapi.from_url(f"{address}/openapi.json")
-            asked = requests(schema, request_count, seed, lambda case: case.call(base_url=address, timeout=120))
+            clip = clip_to_spoil()
+            asked = requests(
+                schema,
+                request_count,
+                seed,
+                lambda case: case.call(base_url=address, timeout=120),
+                lambda: furniture(address, clip, VOICE),
+            )
 
             def post(number: int, content: bytes) -> Any:
                 name = f"../{number}" if number % 5 == 0 else f"v{number}"
@@ -292,11 +332,11 @@ def measure(request_count: int, upload_count: int, seed: int) -> tuple[Report, R
                 form = {"name": name, "consent": "own"}
                 return httpx.post(f"{address}/v1/audio/voices", data=form, files=files, timeout=120)
 
-            sent = uploads(hostile(clip_to_spoil(), upload_count), post)
+            sent = uploads(hostile(clip, upload_count), post)
             sent.note("endless body", endless(address))
             if process.poll() is not None:
                 sent.faults.append("the server died")
-        if process.wait(60) != 0:
+        if process.wait(180) != 0:
             sent.faults.append(f"the server ended with {process.returncode}")
         strange = [path for path in place.rglob("*") if path.is_file() and path.relative_to(place).parts[0] != "data"]
         sent.faults += [f"a file outside its folder: {path.relative_to(place)}" for path in strange]
@@ -311,16 +351,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", type=Path)
     chosen = parser.parse_args()
+    command = f"python bench/fuzz_server.py --requests {chosen.requests} --uploads {chosen.uploads}"
+    made = sections.made_by(f"{command} --seed {chosen.seed}")
     reports = measure(chosen.requests, chosen.uploads, chosen.seed)
     tables = [report.table(head) for report, head in zip(reports, ("route", "upload"), strict=True)]
-    page = f"\n{tables[0]}\n\n{tables[1]}\n\n"
-    if chosen.write:
-        before, _, rest = chosen.write.read_text(encoding="utf-8").partition(START)
-        chosen.write.write_text(before + START + page + END + rest.partition(END)[2], encoding="utf-8")
-    else:
-        print(page)
     faults = [fault for report in reports for fault in report.faults]
-    print("\n".join(faults) or "no faults", file=sys.stderr)
+    found = f"{len(faults)} faults: {'; '.join(dict.fromkeys(faults))}." if faults else "No faults."
+    section = "\n\n".join(["## What the server makes of nonsense", made, *tables, found])
+    print(section)
+    if chosen.write:
+        sections.write(chosen.write, "fuzz", section)
     return 4 if faults else 0
 
 

@@ -66,6 +66,11 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def unlike(found: dict[str, bytes], wanted: dict[str, bytes]) -> tuple[str, ...]:
+    """Names of files that only one side has, or that differ."""
+    return tuple(sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)))
+
+
 def measure(items: int, kills: int, seed: int = 0) -> Report:
     """Run undisturbed, then killed `kills` times at random moments, then to the end."""
     rng = random.Random(seed)

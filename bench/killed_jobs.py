@@ -1,6 +1,6 @@
 """Kill a server with SIGKILL again and again while it works off a job; compare what it made with an undisturbed batch.
 
-    python bench/killed_jobs.py [--items 200] [--kills 10] [--workers 2]
+    python bench/killed_jobs.py [--items 200] [--kills 10] [--workers 2] [--write docs/benchmarks.md]
 
 Prints what was found; exits with 4 unless every item is there once and every file is equal.
 """
@@ -20,8 +20,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from killed_batch import command, content, finished, table
+import sections
+from killed_batch import command, content, finished, table, unlike
 from soak import serve
+
+from resay.evaluate import tables
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,27 @@ class Report:
     kills: int
     results: int
     """Items that the job tells of, each line once."""
-    equal: bool
-    """Whether every file, manifest and index is byte for byte that of the undisturbed batch, with no file beside."""
+    differences: tuple[str, ...]
+    """Files, manifests and index that are not byte for byte those of the undisturbed batch, or lie beside them."""
     spoken_twice: int
     """Items that had been finished when the server was killed, and were written again."""
+
+    @property
+    def passed(self) -> bool:
+        return self.results == self.items and not self.differences and not self.spoken_twice
+
+    def section(self) -> str:
+        """Markdown."""
+        row = (self.items, self.kills, self.results, len(self.differences), self.spoken_twice)
+        return tables.table(
+            ("items", "kills", "items told of, each once", "files that differ", "finished items spoken again"),
+            [tuple(map(str, row))],
+        )
 
 
 def ask(port: int, method: str, path: str, body: object = None) -> dict[str, object]:
     """The server's answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=180)
     connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
     answer = connection.getresponse()
     data: dict[str, object] = json.loads(answer.read())
@@ -82,11 +97,11 @@ def measure(items: int, kills: int, workers: int = 1, seed: int = 0) -> Report:
             time.sleep(0.2)
         results = ask(port, "GET", f"/v1/jobs/{job}/results")["data"]
         process.terminate()
-        process.wait(30)
+        process.wait(120)
         twice += sum(before[name] != at for name, at in finished(folder).items() if name in before)
-        equal = content(folder) == content(undisturbed)
+        differences = unlike(content(folder), content(undisturbed))
         assert isinstance(results, list)
-        return Report(items, killed, len({one["line"] for one in results}), equal, twice)
+        return Report(items, killed, len({one["line"] for one in results}), differences, twice)
 
 
 def main() -> int:
@@ -95,10 +110,16 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=200)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--write", type=Path)
     chosen = parser.parse_args()
+    line = f"python bench/killed_jobs.py --items {chosen.items} --kills {chosen.kills} --workers {chosen.workers}"
+    made = sections.made_by(line)
     report = measure(chosen.items, chosen.kills, chosen.workers)
     print(report)
-    return 0 if report.equal and report.results == report.items and not report.spoken_twice else 4
+    if chosen.write:
+        section = f"## A job whose server is killed\n\n{made}\n\n{report.section()}"
+        sections.write(chosen.write, "killed-jobs", section)
+    return 0 if report.passed else 4
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Kill a worker of a Ray cluster with SIGKILL midway through a batch, and compare with a batch on one machine alone.
 
-    python bench/lost_worker.py [--items 200] [--workers 2] [--kills 1]
+    python bench/lost_worker.py [--items 200] [--workers 2] [--kills 1] [--write docs/benchmarks.md]
 
 Starts a cluster of this machine only and ends it afterwards. Prints what was found; exits with 4 unless every file is
 equal and no finished item was spoken again. Needs Linux and `pip install 'resay[cluster]'`.
@@ -22,10 +22,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from killed_batch import command, content, finished, table
+import sections
+from killed_batch import command, content, finished, table, unlike
+
+from resay.evaluate import tables
 
 SPEAKING = "ray::_perform_there"
 """How Ray names a process while it works on an item."""
+STARTS = 4
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,16 @@ class Report:
     items: int
     killed: int
     """Workers that were killed while they were speaking."""
-    equal: bool
-    """Whether every file, manifest and index is byte for byte that of the batch on one machine."""
+    differences: tuple[str, ...]
+    """Files, manifests and index that are not byte for byte those of the batch on one machine; a failed command."""
     spoken_twice: int
     """Items that had been finished when a worker was killed, and were written again."""
+
+    def section(self) -> str:
+        """Markdown."""
+        row = (self.items, self.killed, len(self.differences), self.spoken_twice)
+        heads = ("items", "workers killed", "files that differ", "finished items spoken again")
+        return tables.table(heads, [tuple(map(str, row))])
 
 
 def processes_below(parent: int) -> dict[int, str]:
@@ -60,28 +70,32 @@ def processes_below(parent: int) -> dict[int, str]:
 @contextmanager
 def cluster(processors: int) -> Iterator[tuple[int, dict[str, str]]]:
     """A Ray cluster of this machine alone, with a token of its own: its first process, and how programs find it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    entry = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, **entry}
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as place:
-        start = ["start", "--head", "--block", f"--port={port}", f"--num-cpus={processors}", f"--temp-dir={place}"]
-        ray = [
-            sys.executable,
-            "-m",
-            "ray.scripts.scripts",
-            *start,
-            "--include-dashboard=false",
-            "--disable-usage-stats",
-        ]
-        entry = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
-        environment = {**os.environ, **entry, "PYTHONUNBUFFERED": "1"}
-        with subprocess.Popen(ray, stdout=subprocess.PIPE, text=True, env=environment) as process:
-            try:
-                if not any("runtime started" in line for line in process.stdout or ()):
-                    raise RuntimeError("the cluster did not start")
-                yield process.pid, {**environment, "RAY_ADDRESS": f"127.0.0.1:{port}"}
-            finally:
-                process.send_signal(signal.SIGTERM)
+        process, address = _started(Path(place), processors, environment)
+        try:
+            yield process.pid, {**environment, "RAY_ADDRESS": address}
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+            process.stdout.close()
+
+
+def _started(place: Path, processors: int, environment: dict[str, str]) -> tuple[subprocess.Popen[str], str]:
+    """A cluster's first process, and its address. Ray gives up after 30 s, which a busy machine may well need."""
+    for attempt in range(STARTS):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        start = ["start", "--head", "--block", f"--port={port}", f"--num-cpus={processors}"]
+        start += [f"--temp-dir={place / str(attempt)}", "--include-dashboard=false", "--disable-usage-stats"]
+        command = [sys.executable, "-m", "ray.scripts.scripts", *start]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        if any("runtime started" in line for line in process.stdout or ()):
+            return process, f"127.0.0.1:{port}"
+        process.wait()
+    raise RuntimeError("the cluster did not start")
 
 
 def measure(items: int, workers: int, kills: int) -> Report:
@@ -103,7 +117,8 @@ def measure(items: int, workers: int, kills: int) -> Report:
             process.wait()
         now = finished(target)
         twice = sum(now[name] != written for name, written in before.items() if name in now)
-        return Report(items, killed, process.returncode == 0 and content(target) == content(folder / "alone"), twice)
+        ended = () if process.returncode == 0 else (f"exit code {process.returncode}",)
+        return Report(items, killed, (*ended, *unlike(content(target), content(folder / "alone"))), twice)
 
 
 def kill_one(head: int, patience: float = 10.0) -> bool:
@@ -123,10 +138,16 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kills", type=int, default=1)
+    parser.add_argument("--write", type=Path)
     chosen = parser.parse_args()
+    line = f"python bench/lost_worker.py --items {chosen.items} --workers {chosen.workers} --kills {chosen.kills}"
+    made = sections.made_by(line)
     report = measure(chosen.items, chosen.workers, chosen.kills)
     print(report)
-    return 0 if report.equal and report.killed == chosen.kills and not report.spoken_twice else 4
+    if chosen.write:
+        section = f"## A Ray cluster that loses a worker\n\n{made}\n\n{report.section()}"
+        sections.write(chosen.write, "lost-worker", section)
+    return 0 if not report.differences and report.killed == chosen.kills and not report.spoken_twice else 4
 
 
 if __name__ == "__main__":

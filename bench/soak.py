@@ -21,14 +21,13 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 
 import numpy as np
+import sections
 
 import resay
 from resay.audio import FORMAT
-from resay.evaluate import about
 from resay.evaluate.sentences import LANGUAGES, unseen
 from resay.evaluate.tables import table
 
@@ -38,7 +37,6 @@ SETTLED = 60.0  # seconds after which memory shall not grow
 BAND = 0.05
 PATIENCE = 300  # seconds that a client waits for the next bytes
 PCM_BYTES = 2  # a sample
-BEGIN, END = "<!-- soak:begin -->", "<!-- soak:end -->"
 
 
 @dataclass
@@ -73,6 +71,11 @@ class Load:
 
     def first_sound(self, percentile: float) -> float:
         return float(np.percentile(self.heard.first_sounds, percentile)) if self.heard.first_sounds else float("nan")
+
+    def by_minute(self) -> list[int]:
+        """Bytes at the first look of every minute."""
+        first = {int(at // 60): taken for at, taken in reversed(self.memory)}
+        return [first[minute] for minute in sorted(first)]
 
     def growth(self, settled: float) -> float:
         """How far memory ever was from what it was at `settled` seconds, as a share of that."""
@@ -179,9 +182,8 @@ def serve(folder: str, options: list[str]) -> tuple[subprocess.Popen[bytes], int
     raise SystemExit(f"the server did not start: {' '.join(command)}")
 
 
-def page(options: list[str], seconds: float, alone: Load, crowd: Load, settled: float) -> str:
+def page(made: str, alone: Load, crowd: Load, settled: float) -> str:
     """The section of docs/benchmarks.md."""
-    machine = about.machine()
     statuses = ", ".join(f"{count} × {status}" for status, count in sorted(crowd.heard.statuses.items()))
     sizes = [taken / 1e6 for at, taken in crowd.memory if at >= settled] or [float("nan")]
     head = ("streams", "requests", "first sound p50, s", "p95, s", "seconds of speech a second")
@@ -194,31 +196,17 @@ def page(options: list[str], seconds: float, alone: Load, crowd: Load, settled: 
     ]
     return "\n".join(
         [
-            BEGIN,
             "## The server under load\n",
-            (
-                f"Made by `python bench/soak.py --seconds {seconds:g} -- {' '.join(options)}` on "
-                f"{date.today().isoformat()}; {machine.processor}, {machine.cores} cores, load before the run "
-                f"{machine.load}; the clients run on the same machine.\n"
-            ),
+            f"{made} The clients run on the same machine.\n",
             table(head, rows),
             f"Answers to {crowd.streams} streams in {crowd.taken:.0f} s: {statuses}; {crowd.heard.broken} broken.",
             (
                 f"Memory of the server with its workers after {settled:.0f} s: {sizes[0]:.0f} MB; from then on between "
-                f"{min(sizes):.0f} and {max(sizes):.0f} MB ({crowd.growth(settled):.1%} away at most)."
+                f"{min(sizes):.0f} and {max(sizes):.0f} MB ({crowd.growth(settled):.1%} away at most); "
+                f"once a minute: {', '.join(f'{taken / 1e6:.0f}' for taken in crowd.by_minute())}."
             ),
-            END,
-            "",
         ]
     )
-
-
-def write(path: Path, section: str) -> None:
-    """Put the section in the place of the last one, else at the end."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    before, begin, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2].lstrip("\n") if begin else ""
-    path.write_text(before.rstrip("\n") + "\n\n" + section + ("\n" + after if after else ""), encoding="utf-8")
 
 
 def main() -> int:
@@ -229,6 +217,8 @@ def main() -> int:
     parser.add_argument("--write", type=Path)
     parser.add_argument("options", nargs="*", help="of resay serve, behind --")
     chosen = parser.parse_args()
+    options = f" -- {' '.join(chosen.options)}" if chosen.options else ""
+    made = sections.made_by(f"python bench/soak.py --seconds {chosen.seconds:g} --streams {chosen.streams}{options}")
     settled = min(SETTLED, chosen.seconds / 2)  # a short trial shows that it works, not that it holds
     with tempfile.TemporaryDirectory() as folder:
         process, port = serve(folder, chosen.options)
@@ -237,11 +227,11 @@ def main() -> int:
             crowd = load(process.pid, port, chosen.streams, chosen.seconds)
         finally:
             process.terminate()
-            process.wait(30)
-    section = page(chosen.options, chosen.seconds, alone, crowd, settled)
+            process.wait(120)
+    section = page(made, alone, crowd, settled)
     print(section)
     if chosen.write:
-        write(chosen.write, section)
+        sections.write(chosen.write, "soak", section)
     fine = set(crowd.heard.statuses) <= {200, 429} and not crowd.heard.broken and crowd.growth(settled) <= BAND
     return 0 if fine else 4
 

@@ -1,6 +1,7 @@
 """Take the pictures of the studio that the documents show: a server of its own, a sentence spoken, a browser's view.
 
     python bench/studio_picture.py [--write docs/images/studio.png] [--language en-US] [--width 1280] [--height 1500]
+        [--tab speak]
 
 Needs Chromium.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -17,6 +19,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from browser import Browser
@@ -26,6 +29,8 @@ from resay.studio.words import WORDS
 TEXTS = {"en": "Say it again, exactly. 再说一遍，一字不差。", "zh": "再说一遍，一字不差。Say it again, exactly."}
 READY = "[...document.querySelectorAll('input[role=combobox]')].some(i => i.value !== '')"
 TABS = ("speak", "audition", "batch", "voices", "seeds", "lexicon", "replay")
+Word = Callable[[str], str]
+"""What the page calls something, in its language."""
 FOUND = "[...document.querySelectorAll('code')].some(c => /^[0-9a-f]{12}$/.test(c.textContent))"
 
 
@@ -48,21 +53,50 @@ def serve(folder: str) -> tuple[subprocess.Popen[bytes], str]:
 
 
 async def photograph(address: str, target: Path, folder: Path, language: str, size: tuple[int, int], tab: str) -> None:
-    """Speak a sentence and take the picture."""
+    """Open a tab, let it do what it is for, and take the picture."""
     chinese = language.startswith("zh")
     async with Browser(folder / "browser", language, *size) as page:
         await page.call("Page.navigate", url=address)
         await page.until(READY, 180)
-        if tab == "speak":
-            await page.write("textarea", TEXTS["zh" if chinese else "en"])
-            await asyncio.sleep(0.5)
-            await page.click(WORDS["go"][chinese])
-            await page.until(FOUND, 180)
-            await page.until("document.querySelector('.resay-picture svg') !== null", 180)
-        else:
+        if tab != "speak":
             await page.tab(WORDS[tab][chinese])
+        await USES.get(tab, look)(page, folder, lambda name: WORDS[name][chinese], TEXTS["zh" if chinese else "en"])
         await asyncio.sleep(3)  # until the waveform is drawn
         await page.picture(target)
+
+
+async def look(page: Browser, folder: Path, word: Word, text: str) -> None:
+    """Nothing has to be done to see what is there."""
+
+
+async def speak(page: Browser, folder: Path, word: Word, text: str) -> None:
+    """A sentence, with its picture."""
+    await page.write("textarea", text)
+    await page.click(word("go"))
+    await page.until(FOUND, 180)
+    await page.until("document.querySelector('.resay-picture svg') !== null", 180)
+
+
+async def audition(page: Browser, folder: Path, word: Word, text: str) -> None:
+    """The sentence with three seeds."""
+    await page.write("textarea", text)
+    await page.click(word("compare"))
+    await page.until("[...document.querySelectorAll('input[type=radio]')].some(i => i.value === 'seed 999')", 180)
+
+
+async def batch(page: Browser, folder: Path, word: Word, text: str) -> None:
+    """A job of five."""
+    table = folder / "five.jsonl"
+    lines = [{"output_name": f"item-{at}", "input_text": f"{at}. {text}"} for at in range(1, 6)]
+    table.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    await page.upload(table)
+    await page.says(table.name.removesuffix(".jsonl"))
+    await page.write("input[type=text]:not([role]), textarea", "7", label=word("batch_seed"))
+    await page.click(word("hand_in"))
+    await page.until("document.querySelector('.resay-job[data-state=done]') !== null", 180)
+
+
+USES = {"speak": speak, "audition": audition, "batch": batch}
 
 
 def main() -> int:

@@ -70,6 +70,9 @@ class FakeEngine:
 
         return pieces()
 
+    def relieve(self, voice: Voice) -> None:
+        self.say(Request("a"), voice)
+
     def say(self, request: Request, voice: Voice, **options) -> Speech:
         pieces = tuple(self.stream(request, voice, **options))
         return Speech(Audio.join(piece.audio for piece in pieces), pieces)

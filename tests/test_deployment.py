@@ -178,7 +178,7 @@ def test_steps_of_the_image_make_a_server_that_speaks(tmp_path):
             content = answered(urllib.request.Request(address, json.dumps(body).encode(), head))
         finally:
             server.terminate()
-        assert server.wait(30) == 0
+        assert server.wait(120) == 0
     speak = [sys.executable, "-m", "resay", "speak", body["input"], "--voice", "ada", "-o", str(tmp_path / "x.wav")]
     subprocess.run(speak, check=True, capture_output=True)
     assert content == (tmp_path / "x.wav").read_bytes()
@@ -189,7 +189,7 @@ def answered(request: urllib.request.Request, patience: float = 600.0) -> bytes:
     end = time.monotonic() + patience
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=180) as answer:
                 return answer.read()
         except OSError:
             assert time.monotonic() < end, "no answer"

@@ -186,6 +186,17 @@ def test_seed_decides_and_is_told(web, expected):
     assert one.headers["x-resay-digest"] == expected(seed=100).digest() != other.headers["x-resay-digest"]
 
 
+def test_manner_reaches_the_engine_and_the_manifest(web):
+    manner = {"speed": 1.25, "accent": 0.5, "context": True, "style": "小明", "style_strength": 0.5, "language": "en"}
+    drawn = {"sampling": "topk", "top_k": 7, "temperature": 0.6}
+    answer = web.post("/v1/audio/speech", json=body(**manner, **drawn))
+    kept = manifest.parse(web.get(f"/v1/manifests/{answer.headers['x-resay-manifest']}").content)
+    wanted = {"speed": 1.25, "accent": 0.5, "context": True, "style_strength": 0.5, "language": "en"}
+    assert {name: getattr(kept.request, name) for name in wanted} == wanted
+    assert (kept.request.sampling.method, kept.request.sampling.top_k) == ("topk", 7)
+    assert kept.inputs.style.name == "小明"
+
+
 def test_drawn_seed_is_told_and_gives_the_same_again(web):
     drawn = web.post("/v1/audio/speech", json=body(seed="random"))
     again = web.post("/v1/audio/speech", json=body(seed=int(drawn.headers["x-resay-seed"])))
@@ -591,7 +602,7 @@ def test_example_clients_speak(service, port_of, expected, tmp_path, program, na
     target = tmp_path / "spoken.wav"
     place = {**os.environ, "RESAY_URL": f"http://127.0.0.1:{port_of(service)}", "RESAY_VOICE": "Ada"}
     script = Path(__file__).parent.parent / "examples" / name
-    done = subprocess.run([program, script, TEXT, target], env=place, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([program, script, TEXT, target], env=place, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     assert "100" in done.stdout
     assert audio.read(target).digest() == expected(seed=100).digest()
@@ -618,7 +629,7 @@ def test_the_command_serves_32_clients_what_speak_says_until_it_is_told_to_stop(
         with ThreadPoolExecutor(32) as pool:
             answers = set(pool.map(spoken, range(32)))
         server.send_signal(signal.SIGTERM)
-        assert server.wait(30) == 0
+        assert server.wait(120) == 0
     assert len(answers) == len(formats)
     for file_format, content in answers:
         target = tmp_path / f"spoken.{file_format}"

@@ -143,19 +143,24 @@ def test_2000_requests_from_the_document_never_fail_on_our_side(library, fake_en
 
 
 @pytest.mark.parametrize("count", [120, pytest.param(2000, marks=pytest.mark.slow)])
-def test_schemathesis_finds_no_fault(library, fake_engine, served, tmp_path, monkeypatch, count):
+def test_schemathesis_finds_no_fault(library, fake_engine, served, clip, tmp_path, monkeypatch, count):
     """Another reader of the same document, with requests of its own."""
     schemathesis = pytest.importorskip("schemathesis")
     monkeypatch.syspath_prepend(Path(__file__).resolve().parent.parent / "bench")
     fuzz_server = importlib.import_module("fuzz_server")
-    monkeypatch.setattr(fuzz_server, "VOICE", "Ada")
     monkeypatch.setenv("RESAY_SEEDS", str(tmp_path / "seeds.jsonl"))
     limits = Limits(characters=300, clip_seconds=20)
     service = Service(fake_engine, tmp_path / "data", library.folders[-1], limits, clock=lambda: date(2026, 3, 8))
     made = app.create_app(service)
     address = f"http://127.0.0.1:{served(made)}"
     schema = schemathesis.openapi.from_url(f"{address}/openapi.json")
-    report = fuzz_server.requests(schema, count, 0, lambda case: case.call(base_url=address, timeout=60))
+    report = fuzz_server.requests(
+        schema,
+        count,
+        0,
+        lambda case: case.call(base_url=address, timeout=60),
+        lambda: fuzz_server.furniture(address, clip.read_bytes(), "Ada"),
+    )
     assert report.faults == []
     statuses = sum(report.statuses.values(), Counter())
     assert statuses.total() == count

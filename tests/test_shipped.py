@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +46,23 @@ def test_same_request_gives_the_same_bytes(run, work):
         code, _, err = run("speak", "你好，say it again, exactly.", "--voice", voice, "-o", name)
         assert (code, err) == (0, "")
     assert (work / "one.wav").read_bytes() == (work / "two.wav").read_bytes()
+
+
+def test_same_bytes_on_however_many_cores():
+    """Also of a clip, whose voice is heard first: BLAS and the networks divide their work by the number of cores."""
+    program = (
+        "import resay\nfrom dataclasses import replace\n"
+        "engine, voice = resay.Engine(), next(iter(resay.VoiceLibrary()))\n"
+        f"profile, _ = engine.listen(resay.read({str(ROOT / 'examples' / 'clone_me.wav')!r}))\n"
+        "request = resay.Request('你好，say it again, exactly as you said it before, and then once more.')\n"
+        "for one in (voice, replace(voice, profile=profile)): print(engine.say(request, one).audio.digest())\n"
+    )
+    told = [
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=environment)
+        for environment in ({**os.environ, "OMP_NUM_THREADS": str(threads)} for threads in (1, 2, 5))
+    ]
+    assert len(told[0].stdout.split()) == 2
+    assert len({one.stdout for one in told}) == 1
 
 
 def test_another_seed_moves_pitch_and_timing_but_no_phoneme(run, work):

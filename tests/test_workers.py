@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,6 +24,7 @@ pytest.importorskip("fastapi")
 if not hasattr(os, "fork"):
     pytest.skip("this system cannot fork", allow_module_level=True)
 
+from resay.server import memory
 from resay.server.workers import Workers
 
 LONG = Request(" ".join(f"This is sentence number {number}." for number in range(12)))
@@ -75,10 +77,19 @@ def test_dropped_streams_are_forgotten(workers, voice):
     assert sum(len(line.talks) for line in workers._lines) == 0
 
 
+def test_every_worker_gives_memory_back(voice, tmp_path):
+    def relieve(speaker):
+        (tmp_path / f"{os.getpid()} {speaker.name}").touch()
+
+    workers = Workers(SimpleNamespace(shape={}, digests={}, reference=None, listen=None, relieve=relieve), 3)
+    memory.free(workers, voice)
+    assert {path.name for path in tmp_path.glob("*Ada")} == {f"{pid} Ada" for pid in workers.pids}
+
+
 def test_workers_end_with_the_server(tmp_path):
     code = (
         "import time\nfrom resay.server.workers import Workers\nfrom types import SimpleNamespace\n"
-        "made = Workers(SimpleNamespace(shape={}, digests={}, listen=None), 2)\n"
+        "made = Workers(SimpleNamespace(shape={}, digests={}, reference=None, listen=None), 2)\n"
         "print(*made.pids, flush=True)\ntime.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
@@ -129,3 +140,27 @@ print(json.dumps({"same": same, "memory": found}))
         # Five processes share the weights: a worker's part of all memory is far below what it sees.
         assert one["Pss"] < 0.45 * one["Rss"], told["memory"]
         assert one["Private_Dirty"] < 0.25 * one["Rss"], told["memory"]
+
+
+@pytest.mark.skipif(not (SHIPPED / "model.json").is_file(), reason="there are no shipped weights")
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells what is used")
+def test_memory_that_is_given_back_changes_no_sound():
+    code = """
+import resay
+from resay import text
+from resay.server import memory
+from resay.text import english
+
+def used():
+    return int(open("/proc/self/statm").read().split()[1])
+
+engine, voice = resay.Engine(), next(iter(resay.VoiceLibrary()))
+request = resay.Request("Say it again, exactly as you said it before, and once more for everybody. " * 4)
+before = engine.say(request, voice).audio.digest()
+full, words = used(), english.known.cache_info().currsize
+memory.free(engine, voice)
+left = english.known.cache_info().currsize
+print(full - used() > 5e6 / 4096, words > 5 > left, engine.say(request, voice).audio.digest() == before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["True"] * 3

@@ -19,7 +19,9 @@ import platformdirs
 
 from . import audio
 from .errors import BadFile, BadOption, Unreproducible
+from .manifest import Manifest
 from .prosody import Sampling
+from .replay import own_differences, refuse
 from .voices import Voice
 
 LONGEST_NAME = 80  # characters
@@ -177,6 +179,21 @@ class SeedLibrary:
         lines = [{"last_number": last}, *(role.to_json() for role in sorted(roles, key=lambda role: role.number))]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         audio.write_bytes(self.path, text.encode())
+
+
+def from_manifest(name: str, recorded: Manifest) -> Role:
+    """A role that speaks as an accepted sound was spoken. Raises Unreproducible for a manifest that was changed."""
+    refuse(list(own_differences(recorded)))
+    request = recorded.request
+    return Role(
+        name,
+        request.seed,
+        recorded.voice.name,
+        voice_digest=recorded.voice.digest,
+        settings=Settings(request.sampling, request.style_strength, request.accent, request.speed, request.language),
+        accepted=recorded.output.digest,
+        clip=recorded.inputs.clip.digest if recorded.inputs.clip else "",
+    )
 
 
 def described(role: Role, voice: Voice, scene: str, character: str, day: date) -> Role:

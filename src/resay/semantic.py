@@ -187,4 +187,5 @@ class SemanticEncoder:
         before = spans(previous, self.subwords).ids[1:-1][-LONGEST_CONTEXT:] if previous else seen.ids[:0]
         ids = np.concatenate([before, seen.ids])[None]
         answer = self._graph.run(["vectors"], ids=ids)["vectors"][0, len(before) :]
-        return seen.mask(len(sentence.phonemes)) @ answer
+        # As in `log_mel`: a matrix product's last bits would follow from the number of cores.
+        return np.einsum("ps,sc->pc", seen.mask(len(sentence.phonemes)), answer)

@@ -59,7 +59,9 @@ class SharedAdapter:
     def hidden(self, hidden: np.ndarray, head: str) -> np.ndarray:
         """What a head reads in place of `hidden` (..., C). Zeros in B leave every bit as it is."""
         up = self.up[HEADS.index(head)]
-        return hidden + ((hidden @ self.down.T) @ up[:, :-1].T + up[:, -1])
+        # As in `log_mel`: a matrix product's last bits would follow from the number of cores.
+        narrow = np.einsum("...c,rc->...r", hidden, self.down)
+        return hidden + (np.einsum("...r,cr->...c", narrow, up[:, :-1]) + up[:, -1])
 
     @cached_property
     def digest(self) -> str:

@@ -160,6 +160,7 @@ class Engine:
         engine_cache: Path | None = None,
         read: Reader = text.sentences,
         adapter: SharedAdapter | None = None,
+        arena: bool = True,
     ) -> None:
         """Load the networks; the other arguments are those of `OnnxGraph`. Raises BrokenModel, BadOption."""
         self._read = read
@@ -168,7 +169,7 @@ class Engine:
         self.identity = _identity(self.shape)
         small = bool(self.shape.get("precision", {}).get("small"))
         graphs = {
-            name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache, small=small) for name in GRAPHS
+            name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache, small, arena) for name in GRAPHS
         }
         self.digests = digests_of({name: graph.digest for name, graph in graphs.items()}, self.shape)
         for name in strangers(self.digests, self.shape):
@@ -177,6 +178,7 @@ class Engine:
         if adapter is not None:
             adapter.fit(self.digests)
             self.digests[shared_adapter.STAGE] = adapter.digest
+        self._graphs = tuple(graphs.values())
         self.runs_on = frozenset(graph.runs_on for graph in graphs.values())
         """onnxruntime's names of the providers that were found."""
         try:
@@ -247,6 +249,16 @@ class Engine:
         """The whole of what `stream` gives, joined. Takes the same options."""
         pieces = tuple(self.stream(request, voice, **options))
         return Speech(Audio.join(piece.audio for piece in pieces), pieces)
+
+    def relieve(self, voice: Voice) -> None:
+        """Give back the memory that is kept to be quicker the next time. What is said later changes in nothing.
+
+        A voice is needed because networks give theirs back when they run: it says a word that nobody hears.
+        """
+        text.forget()
+        for graph in self._graphs:
+            graph.shrink()
+        self.say(Request("a", language="en"), voice)
 
     def _planning_timbre(self, sentence: Sentence, profile: Profile, accent: float) -> np.ndarray:
         """Whose delivery is planned, (192,): the speaker's own, or on the way to the native voice most like them."""

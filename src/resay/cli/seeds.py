@@ -12,7 +12,7 @@ import typer
 from .. import audio, seeds
 from ..errors import BadOption
 from ..manifest import Manifest
-from ..replay import found_manifest, own_differences, refuse
+from ..replay import found_manifest
 from ..seeds import Role, SeedLibrary, Settings
 from . import casting, options, sources
 from .messages import message
@@ -39,7 +39,7 @@ def add(
 ) -> None:
     """Save a role. `resay speak TEXT --role ROLE` then speaks in its voice, with its seed and settings."""
     if manifest is not None:
-        role = from_manifest(name, found_manifest(manifest)[0])
+        role = seeds.from_manifest(name, found_manifest(manifest)[0])
         if voice is not None or manner != casting.Manner():
             raise BadOption(message("not_with", option="--voice, --seed and settings", other="--from"))
     else:
@@ -57,29 +57,11 @@ def _from_options(name: str, voice: str | None, manner: casting.Manner) -> Role:
     return Role(name, request.seed, voice, settings=settings)
 
 
-def from_manifest(name: str, recorded: Manifest) -> Role:
-    """A role that speaks as an accepted sound was spoken. Raises Unreproducible for a manifest that was changed."""
-    refuse(list(own_differences(recorded)))
-    request = recorded.request
-    settings = Settings(request.sampling, request.style_strength, request.accent, request.speed, request.language)
-    clip = recorded.inputs.clip.digest if recorded.inputs.clip else ""
-    accepted = recorded.output.digest
-    return Role(
-        name,
-        request.seed,
-        recorded.voice.name,
-        voice_digest=recorded.voice.digest,
-        settings=settings,
-        accepted=accepted,
-        clip=clip,
-    )
-
-
 def save_accepted(
     name: str, recorded: Manifest, about: tuple[str, str], shelves: sources.Shelves, as_json: bool
 ) -> None:
     """Save the role of an accepted sound under a name, with its scene and what is heard. Raises as `add` does."""
-    _save(from_manifest(name, recorded), about, shelves, False, as_json)
+    _save(seeds.from_manifest(name, recorded), about, shelves, False, as_json)
 
 
 def _save(role: Role, about: tuple[str, str], shelves: sources.Shelves, overwrite: bool, as_json: bool) -> None:

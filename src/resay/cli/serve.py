@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import webbrowser
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from ..server.service import Service
+    from ..synthesis import Engine
+
+WARMING = ("你好，再说一遍，一字不差。", "Hello, say it again, exactly.")
 
 
 def serve(
@@ -176,7 +179,8 @@ def made(
     folder = data or keys.default_folder()
     running.require_keys(host, bool(keys.Keys(folder / "keys.json").all()))
     memory.bound()
-    engine = sources.engine(weights)
+    engine = sources.engine(replace(weights, arena=False))
+    _warm(engine)
     if workers > 1:
         from ..server.workers import Workers
 
@@ -189,6 +193,15 @@ def made(
         open_to_all=running.is_loopback(host),
         database=database,
     )
+
+
+def _warm(engine: Engine) -> None:
+    """Load what only the first text needs: before somebody waits for it, and while workers can still share it."""
+    from ..synthesis import Request
+
+    speaker = next(iter(voices.VoiceLibrary([voices.SHIPPED])))
+    for text in WARMING:
+        engine.say(Request(text), speaker)
 
 
 def _wyoming(service: Service, host: str, port: int, key: str | None) -> AbstractAsyncContextManager[None]:

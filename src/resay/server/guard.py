@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import ResayError
 from . import problems, sessions
-from .problems import NotAllowed, TooMuch
+from .problems import NoKey, NotAllowed, TooMuch
 from .service import Service
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -28,6 +28,8 @@ HEADERS = {
         "form-action 'self'; base-uri 'self'; frame-ancestors 'none'; object-src 'none'"
     ),
 }
+DOOR = "/session"
+"""Where strangers show a key."""
 LASTING = ("/assets/", "/static/", "/_app/")
 """The page's own scripts and styles; everything else may have changed when it is asked for again."""
 
@@ -51,6 +53,8 @@ class Guard:
             self._examine(scope, headers)
             secret = secret_of(headers)
             scope["resay.caller"] = self._service.caller(secret) if secret else self._visitor(headers)
+            if scope["resay.caller"] is None and _changes(scope) and scope["path"] != DOOR:
+                raise NoKey  # our routes would ask for themselves; those of the page's library do not all
         except ResayError as error:
             await self._refuse(error, scope, receive, send)
             return
@@ -118,7 +122,8 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008, "reason": str(error)[:120]})
             return
         self._service.metrics.responded(error.http_status)
-        response = problems.response(error.http_status, problems.of_error(error), HEADERS)
+        headers = {**HEADERS, **problems.headers_of(error)}
+        response = problems.response(error.http_status, problems.of_error(error), headers)
         await response(scope, receive, send)
 
 
@@ -126,6 +131,11 @@ def secret_of(headers: Mapping[str, str]) -> str | None:
     """The key in `Authorization: Bearer KEY`."""
     scheme, _, secret = headers.get("authorization", "").partition(" ")
     return secret.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _changes(scope: Scope) -> bool:
+    """Whether a plain request may change something. Conversations over a WebSocket ask for the key themselves."""
+    return scope["type"] == "http" and scope["method"] not in READING
 
 
 def _is_foreign(headers: Headers) -> bool:

@@ -127,7 +127,11 @@ def _played(role: Role) -> dict[str, Any]:
     """A role's voice, seed and settings as fields."""
     settings, usual = role.settings, Sampling()
     fields: dict[str, Any] = {"voice": role.voice, "seed": role.seed, "speed": settings.speed}
-    fields |= {"style_strength": settings.style_strength, "sampling": settings.sampling.method}
+    fields |= {
+        "style_strength": settings.style_strength,
+        "accent": settings.accent,
+        "sampling": settings.sampling.method,
+    }
     for name in ("top_k", "temperature"):
         if getattr(settings.sampling, name) != getattr(usual, name):
             fields[name] = getattr(settings.sampling, name)

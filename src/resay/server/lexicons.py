@@ -52,6 +52,11 @@ def checked(entries: dict[str, str], limits: Limits) -> Lexicon:
     return Lexicon(entries)
 
 
+def names(caller: Caller) -> list[str]:
+    """Of the caller's lexicons."""
+    return sorted(path.stem for path in caller.lexicons.glob("*.jsonl"))
+
+
 def load(caller: Caller, name: str) -> Lexicon:
     """Raises NotThere."""
     path = _path(caller, name)
@@ -98,7 +103,7 @@ def routes(service: Service) -> APIRouter:
     @router.get("")
     def listing(caller: Annotated[Caller, Depends(speaking)]) -> Names:
         """Names of the caller's lexicons."""
-        return Names(data=sorted(path.stem for path in caller.lexicons.glob("*.jsonl")))
+        return Names(data=names(caller))
 
     @router.get("/{name}")
     def show(name: str, caller: Annotated[Caller, Depends(speaking)]) -> Stored:

@@ -32,6 +32,9 @@ class NoKey(BadRequest):
 
     http_status = 401
 
+    def __init__(self, message: str = "this server wants a key: send the header Authorization: Bearer KEY") -> None:
+        super().__init__(message)
+
 
 class NotAllowed(BadRequest):
     """The key, or the page that sent the request, may not do this."""
@@ -92,6 +95,12 @@ def of_error(error: ResayError) -> dict[str, Any]:
     return body(error.http_status, str(error), code_of(error))
 
 
+def headers_of(error: ResayError) -> dict[str, str]:
+    """What a client does about it: when to come back, what to bring."""
+    headers = {"Retry-After": str(error.seconds)} if isinstance(error, Busy) else {}
+    return {**headers, "WWW-Authenticate": "Bearer"} if error.http_status == 401 else headers
+
+
 def code_of(error: ResayError) -> str:
     """BadAudio -> bad_audio."""
     return re.sub("(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
@@ -106,10 +115,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ResayError)
     async def refused(http: Request, error: ResayError) -> JSONResponse:
-        headers = {"Retry-After": str(error.seconds)} if isinstance(error, Busy) else {}
-        if error.http_status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
-        return response(error.http_status, of_error(error), headers)
+        return response(error.http_status, of_error(error), headers_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def misunderstood(http: Request, error: RequestValidationError) -> JSONResponse:

@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 
 from .. import voices
 from ..errors import UnknownVoice
+from ..gate import Gate
 from ..jobs import store
 from ..jobs.store import Store
 from ..seeds import SeedLibrary
@@ -135,6 +136,11 @@ class Service:
         """Everybody's jobs. Raises BadFile, BadOption where the database cannot be used."""
         return Store(self.database or store.default_url(self.folder))
 
+    @cached_property
+    def gate(self) -> Gate:
+        """What hears music, echo and other people in a clip; loaded for the first one."""
+        return Gate(self.engine.reference)
+
     def local(self) -> Caller:
         return local_caller(self.folder, self.voices)
 
@@ -171,7 +177,7 @@ def managing(connection: HTTPConnection) -> Caller:
 def _allowed(connection: HTTPConnection, scope: str) -> Caller:
     caller: Caller | None = connection.scope.get("resay.caller")
     if caller is None:
-        raise NoKey("this server wants a key: send the header Authorization: Bearer KEY")
+        raise NoKey
     if scope not in caller.scopes:
         raise NotAllowed(f"this key may not {scope}; ask for one with the scope {scope}")
     return caller

@@ -54,6 +54,8 @@ class Manner(BaseModel):
     style: str | None = Field(None, max_length=200, description="name or id of the voice to say it like")
     style_strength: float = Field(1.0, ge=0.0, le=STRONGEST_STYLE)
     lexicon: str | dict[str, str] | None = Field(None, description="name of a stored lexicon, or readings by grapheme")
+    accent: float = Field(0.0, ge=0.0, le=1.0, description="how far the speaker's own accent is kept")
+    context: bool = Field(False, description="plan each sentence with the one before it in sight")
     language: Literal["auto", "zh", "en"] = "auto"
     sample_rate: int = Field(
         FORMAT.sample_rate, description="24000 or 32000 samples a second; the sound ends at 12 kHz either way"
@@ -73,6 +75,8 @@ class Manner(BaseModel):
             speed=self.speed,
             sampling=self._drawn(),
             style_strength=self.style_strength,
+            accent=self.accent,
+            context=self.context,
             sample_rate=self.sample_rate,
         )
 

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, File, Form, UploadFile
 from pydantic import BaseModel
 
-from .. import consent, reference
+from .. import consent
 from ..audio import Audio
 from ..consent import Consent, taken
 from ..errors import BadFile, BadOption, ConsentMissing
+from ..gate import Item
 from ..manifest import digest_of
 from ..reference import Profile, Report
 from ..voices import Voice, checked_name
@@ -168,7 +169,7 @@ def routes(service: Service) -> APIRouter:
     ) -> Checked:
         """Say whether a clip is good enough to clone; nothing is kept."""
         heard = uploads.sound(await audio_sample.read(service.limits.upload_bytes + 1), service.limits)
-        report = await service.compute(lambda: reference.check(heard))
+        report = (await service.compute(lambda: service.gate.check(Item("clip", heard)))).report
         return Checked(accepted=report.accepted, report=asdict(report))
 
     return router

@@ -29,6 +29,7 @@ from ..errors import BadOption, ResayError
 from ..reference import Profile, Report
 from ..synthesis import Engine, Piece, Request, Speech
 from ..voices import Voice
+from . import memory
 
 LOG = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Workers(Engine):
         """Fork now: no thread may use the engine yet. Raises BadOption where the system cannot fork."""
         if not hasattr(os, "fork") or not hasattr(socket, "send_fds"):
             raise BadOption("--workers needs a system that can fork; leave it out")
-        self.shape, self.digests = engine.shape, engine.digests
+        self.shape, self.digests, self.reference = engine.shape, engine.digests, engine.reference
         pitch.track(Audio(np.zeros(FORMAT.sample_rate, np.float32)))  # loads its network, to be shared as well
         gc.collect()
         gc.freeze()  # the collector writes into what it looks at, and written pages are shared no longer
@@ -77,6 +78,11 @@ class Workers(Engine):
         """As the engine's."""
         pieces = tuple(self.stream(request, voice, **options))
         return Speech(Audio.join(piece.audio for piece in pieces), pieces)
+
+    def relieve(self, voice: Voice) -> None:
+        """As the engine's, in every worker."""
+        for line in self._lines:
+            line.ask("relieve", voice)
 
     def _least_busy(self) -> _Line:
         return min(self._lines, key=lambda line: len(line.talks))
@@ -205,7 +211,12 @@ def _work(line: Connection, orders: socket.socket, engine: Engine) -> None:
             raise Died("its worker process died")  # this one has come in its place
         return next(talks[number], None)
 
-    answers: dict[str, Callable[..., Any]] = {"listen": engine.listen, "stream": stream, "next": following}
+    answers: dict[str, Callable[..., Any]] = {
+        "listen": engine.listen,
+        "stream": stream,
+        "next": following,
+        "relieve": lambda voice: memory.free(engine, voice),
+    }
     with suppress(EOFError, OSError):
         line.send(os.getpid())
         while True:

@@ -17,7 +17,7 @@ from ..server import jobs
 from ..server.jobs import Common
 from ..server.service import Caller, Service
 from .hearing import caller_of, folder, refused, told
-from .speaking import STYLE, manner_fields, wanted_fields
+from .speaking import MannerFields, is_seed, manner_fields, wanted_fields
 from .words import label, said
 
 STATES = {
@@ -32,9 +32,12 @@ LOG_LINES = 200
 """The last so many items are shown; the ZIP file's index has all."""
 
 
-def common_of(voice: str | None, seed: float | None, manner: Sequence[Any], http: gr.Request) -> Common:
-    """What all items share. Raises what the page shows where the seed is none."""
-    if seed is None or seed < 0 or seed != int(seed):
+def common_of(voice: str | None, seed: str, manner: Sequence[Any], http: gr.Request) -> Common:
+    """What all items share. Raises what the page shows where the seed is none.
+
+    Nothing stands in its field at first: whoever hands in a batch chooses on purpose. A field for numbers shows 0.
+    """
+    if not is_seed(seed.strip()):
         raise refused("need_seed", http)
     return Common.model_validate({**wanted_fields(manner), "voice": voice or "", "seed": int(seed)})
 
@@ -49,16 +52,16 @@ async def _shown(service: Service, caller: Caller, job_id: str, http: gr.Request
     return bar(job, http), lines(results), file, gr.Timer(active=not job.finished)
 
 
-def tab(service: Service, page: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
-    """Builds the tab; gives its choices of voice and style, which the Voices tab keeps."""
+def tab(service: Service, page: gr.Blocks) -> tuple[gr.Dropdown, MannerFields]:
+    """Builds the tab; gives its choices of voices and the like, which other tabs keep."""
     with gr.Row():
         with gr.Column():
             table = gr.File(label=label("table"), file_types=[".jsonl"], type="filepath")
             gr.Markdown(label("table_hint"))
             voice = gr.Dropdown([], label=label("voice_unless"))
-            # No number stands here on purpose: whoever hands in a batch chooses its seed.
-            seed = gr.Number(None, label=label("batch_seed"), info=label("seed_required"), precision=0, minimum=0)
-            manner = manner_fields()
+            seed = gr.Textbox("", label=label("batch_seed"), info=label("seed_required"), max_lines=1)
+            with gr.Accordion(label("advanced"), open=False):
+                manner = manner_fields()
             go = gr.Button(label("hand_in"), variant="primary")
         with gr.Column():
             chosen = gr.Dropdown([], label=label("job"))
@@ -71,11 +74,11 @@ def tab(service: Service, page: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
 
     @told
     async def hand_in(
-        http: gr.Request, table: str | None, voice: str | None, seed: float | None, *manner: Any
+        http: gr.Request, table: str | None, voice: str | None, seed: str, *manner: Any
     ) -> tuple[Any, ...]:
-        caller = caller_of(http)
         if table is None:
             raise refused("need_table", http)
+        caller = caller_of(http)
         common = common_of(voice, seed, manner, http)
         name, content = Path(table).stem, Path(table).read_bytes()
         job = await asyncio.to_thread(jobs.submitted, service.jobs, caller, service.limits, name, common, content)
@@ -108,7 +111,7 @@ def tab(service: Service, page: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
     stop.click(moving(service.jobs.cancel), [chosen], following, api_visibility="private")
     again.click(moving(service.jobs.resume), [chosen], following, api_visibility="private")
     page.load(opened, None, [chosen], api_visibility="private")
-    return voice, manner[STYLE]
+    return voice, manner
 
 
 def choices(service: Service, caller: Caller, chosen: str | None) -> Any:

@@ -17,20 +17,21 @@ from typing import Any
 import gradio as gr
 from pydantic import ValidationError
 
-from .. import consent, identity, pictures, pitch, reference, subtitles
+from .. import consent, identity, pictures, pitch, subtitles
 from ..audio import FORMAT, Audio
-from ..errors import ConsentMissing, ResayError
-from ..reference import Report
+from ..errors import BadOption, ConsentMissing, ResayError
+from ..gate import Item
+from ..quality import Report
 from ..server import uploads
 from ..server.encoders import Whole
 from ..server.performance import Order, Performance
 from ..server.service import Caller, Service
-from ..server.speech import Manner
 from ..subtitles import Cue
+from ..synthesis import Request
 from ..takes import Cast, Take
 from ..text import phonemes
 from ..voices import Voice
-from .words import said
+from .words import problem, said
 
 LOG = logging.getLogger(__name__)
 SHORT = 200  # characters that a text may have without long-text mode
@@ -58,10 +59,10 @@ def told(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
         try:
             return await handler(*arguments)
         except ResayError as error:
-            raise gr.Error(html.escape(str(error)), print_exception=False) from error
+            raise gr.Error(html.escape(problem(error, http)), print_exception=False) from error
         except ValidationError as error:
-            problem = error.errors()[0]
-            raise gr.Error(html.escape(f"{problem['loc'][0]}: {problem['msg']}"), print_exception=False) from error
+            wrong = BadOption("{0[loc][0]}: {0[msg]}".format(error.errors()[0]))
+            raise gr.Error(html.escape(problem(wrong, http)), print_exception=False) from error
         except gr.Error:
             raise
         except Exception as error:
@@ -96,7 +97,7 @@ def folder() -> Path:
 async def report_of(service: Service, clip: str) -> Report:
     """What would spoil a voice taken from a clip. Raises BadAudio, TooMuch."""
     heard = _sound(service, clip)
-    return await service.compute(lambda: reference.check(heard))
+    return (await service.compute(lambda: service.gate.check(Item("clip", heard)))).report
 
 
 async def voice_of(service: Service, clip: str, name: str, language: str, agreed: bool, http: gr.Request) -> Voice:
@@ -114,13 +115,8 @@ def _sound(service: Service, clip: str) -> Audio:
     return uploads.sound(Path(clip).read_bytes(), service.limits)
 
 
-async def hear(
-    service: Service, caller: Caller, manner: Manner, text: str, cast: Cast | None = None, name: str = ""
-) -> Heard:
+async def hear(service: Service, caller: Caller, request: Request, cast: Cast, file_format: str) -> Heard:
     """Speak. Raises what the engine raises."""
-    file_format = manner.format()
-    request = manner.request(text)
-    cast = cast or manner.cast(caller, service.limits)
     encoding = Whole(file_format)
     performance = Performance(service, caller, Order(request, cast, encoding, file_format))
     performance.start()
@@ -128,7 +124,7 @@ async def hear(
     take = performance.take
     assert take is not None, "a performance that ended without an error has a take"
     where = folder()
-    stem = name or f"resay-{request.seed}-{take.manifest.output.digest[7:15]}"
+    stem = f"resay-{request.seed}-{take.manifest.output.digest[7:15]}"
     sound = where / f"{stem}.{file_format}"
     sound.write_bytes(content)
     output = replace(take.manifest.output, file=sound.name)
@@ -144,8 +140,12 @@ def pictured(heard: Heard) -> str:
     sound = heard.audio.resampled(FORMAT.sample_rate)
     seed = heard.take.manifest.request.seed
     drawn = pictures.picture([pictures.Drawn(f"seed {seed}", sound, pitch.track(sound))])
-    width = max(MIN_WIDTH, round(SECOND_WIDTH * sound.seconds))
-    inside = f"{drawn}{timeline(heard.take.cues, sound.seconds)}"
+    return framed(f"{drawn}{timeline(heard.take.cues, sound.seconds)}", sound.seconds)
+
+
+def framed(inside: str, seconds: float) -> str:
+    """A picture of so many seconds that scrolls where the page is narrower."""
+    width = max(MIN_WIDTH, round(SECOND_WIDTH * seconds))
     return f'<div class="resay-picture"><div style="min-width:{width}px">{inside}</div></div>'
 
 

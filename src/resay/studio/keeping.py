@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from .. import text
+from .. import seeds, text
 from ..errors import BadLexicon
 from ..seeds import Role
 from ..server import lexicons
@@ -20,37 +20,41 @@ from ..server.voices import listed, refuse
 from ..text import Lexicon
 from ..voices import checked_name
 from .hearing import caller_of, refused, report_of, told, voice_of
-from .speaking import Fields, names_of, told_report
+from .speaking import SETTINGS, Fields, names_of, settings_of, told_report
 from .words import label, said
-
-VOICE_HEADS = ["name", "language", "gender", "description", "seed"]
-ROLE_HEADS = ["#", "role", "seed", "voice", "scene", "character"]
 
 
 def manager(http: gr.Request) -> Caller:
     """Who may change what is kept. Raises gr.Error for others."""
     caller = caller_of(http)
     if MANAGE not in caller.scopes:
-        raise gr.Error("this key may not manage", print_exception=False)
+        raise refused("may_not", http)
     return caller
 
 
-def voice_rows(caller: Caller) -> list[list[Any]]:
-    return [[one.name, one.language, one.gender, one.description, one.seed or ""] for one in listed(caller)]
+def table(heads: str, rows: list[list[Any]], http: gr.Request) -> dict[str, Any]:
+    """Rows under heads in the visitor's language."""
+    return {"headers": said(heads, http).split("|"), "data": rows}
 
 
-def role_rows(caller: Caller) -> list[list[Any]]:
-    return [[one.number, one.name, one.seed, one.voice, one.scene, one.character] for one in caller.seeds]
+def voice_table(caller: Caller, http: gr.Request) -> dict[str, Any]:
+    rows = [[one.name, one.language, one.gender, one.description, one.seed or ""] for one in listed(caller)]
+    return table("voice_heads", rows, http)
 
 
-def _choices(speakers: int, styles: int, caller: Caller) -> tuple[Any, ...]:
+def role_table(caller: Caller, http: gr.Request) -> dict[str, Any]:
+    rows = [[one.number, one.name, one.seed, one.voice, one.scene, one.character] for one in caller.seeds]
+    return table("role_heads", rows, http)
+
+
+def _choices(speakers: int, styles: int, caller: Caller, http: gr.Request) -> tuple[Any, ...]:
     """The table of voices, what may be deleted, and the choices of so many other fields."""
     names = names_of(caller)
     own = [one for one in names if caller.voices.is_own(one)]
     # An update of its own for every field: Gradio takes them apart where it uses them.
     voices = [gr.update(choices=names) for _ in range(speakers)]
     manners = [gr.update(choices=["", *names]) for _ in range(styles)]
-    return voice_rows(caller), gr.update(choices=own, value=None), *voices, *manners
+    return voice_table(caller, http), gr.update(choices=own, value=None), *voices, *manners
 
 
 def voices_tab(
@@ -59,7 +63,7 @@ def voices_tab(
     """List, add with consent, delete; keeps the other tabs' choices of voices and of styles."""
     with gr.Row():
         with gr.Column():
-            table = gr.Dataframe(headers=VOICE_HEADS, label=label("your_voices"), interactive=False)
+            listing = gr.Dataframe(label=label("your_voices"), interactive=False)
             chosen = gr.Dropdown([], label=label("voice"))
             delete = gr.Button(label("delete"), variant="stop")
         with gr.Column():
@@ -69,7 +73,7 @@ def voices_tab(
             name = gr.Textbox(label=label("name"), max_lines=1)
             language = gr.Radio(["zh", "en"], value="zh", label=label("spoken_language"))
             add = gr.Button(label("add"), variant="primary")
-    changed = [table, chosen, *speakers, *styles]
+    changed = [listing, chosen, *speakers, *styles]
 
     shown = partial(_choices, len(speakers), len(styles))
 
@@ -82,7 +86,7 @@ def voices_tab(
         voice = await voice_of(service, clip, checked_name(name), language, agreed, http)
         caller.voices.add(voice)
         gr.Info(html.escape(said("added", http, name=voice.name)))
-        return shown(caller)
+        return shown(caller, http)
 
     @told
     async def forget(name: str | None, http: gr.Request) -> tuple[Any, ...]:
@@ -91,7 +95,7 @@ def voices_tab(
             raise refused("need_choice", http)
         caller.voices.remove(name)
         gr.Info(html.escape(said("deleted", http, name=name)))
-        return shown(caller)
+        return shown(caller, http)
 
     @told
     async def look(clip: str | None, http: gr.Request) -> str:
@@ -101,10 +105,10 @@ def voices_tab(
     async def opened(http: gr.Request) -> tuple[Any, ...]:
         caller = caller_of(http)
         names = names_of(caller)
-        table, own, *others = shown(caller)
+        listing, own, *others = shown(caller, http)
         first = names[0] if names else None
         voices = [gr.update(choices=names, value=first) for _ in speakers]
-        return table, own, *voices, *others[len(voices) :]
+        return listing, own, *voices, *others[len(voices) :]
 
     clip.change(look, [clip], [report], api_visibility="private")
     add.click(keep, [clip, agreed, name, language], changed, api_visibility="private")
@@ -112,33 +116,43 @@ def voices_tab(
     page.load(opened, None, changed, api_visibility="private")
 
 
-def seeds_tab(service: Service, page: gr.Blocks, fields: Fields) -> None:
+def role_fields() -> tuple[gr.Textbox, gr.Textbox, gr.Textbox]:
+    """What a role is called, what it is for, and how it sounds."""
+    name = gr.Textbox(label=label("role"), max_lines=1)
+    scene = gr.Textbox(label=label("scene"), max_lines=1)
+    return name, scene, gr.Textbox(label=label("character"), max_lines=1)
+
+
+def save_role(service: Service, role: Role, scene: str, character: str, http: gr.Request) -> None:
+    """Into the caller's seed library. Raises BadOption for a bad or taken name, gr.Error for who may not."""
+    caller = manager(http)
+    kept = caller.seeds.add(seeds.described(role, caller.voice(role.voice), scene, character, service.clock()))
+    gr.Info(html.escape(said("role_saved", http, name=kept.name, voice=kept.voice, seed=kept.seed)))
+
+
+def seeds_tab(service: Service, opening: gr.Tab, fields: Fields) -> None:
     """Save the last sound as a role, recall one, delete one."""
-    table = gr.Dataframe(headers=ROLE_HEADS, label=label("roles"), interactive=False)
+    listing = gr.Dataframe(label=label("roles"), interactive=False)
     with gr.Row():
         with gr.Column():
             gr.Markdown(label("save_role"))
-            role = gr.Textbox(label=label("role"), max_lines=1)
-            scene = gr.Textbox(label=label("scene"), max_lines=1)
-            character = gr.Textbox(label=label("character"), max_lines=1)
+            about = role_fields()
             save = gr.Button(label("save"), variant="primary")
         with gr.Column():
             chosen = gr.Dropdown([], label=label("role"))
             recall = gr.Button(label("recall"))
             delete = gr.Button(label("delete"), variant="stop")
 
-    def shown(caller: Caller) -> tuple[Any, Any]:
-        return role_rows(caller), gr.update(choices=[one.name for one in caller.seeds], value=None)
+    def shown(http: gr.Request) -> tuple[Any, Any]:
+        caller = caller_of(http)
+        return role_table(caller, http), gr.update(choices=[one.name for one in caller.seeds], value=None)
 
     @told
-    async def keep(last: dict[str, Any], role: str, scene: str, character: str, http: gr.Request) -> tuple[Any, Any]:
-        caller = manager(http)
-        if not last.get("voice"):
+    async def keep(last: Role | None, name: str, scene: str, character: str, http: gr.Request) -> tuple[Any, Any]:
+        if last is None:
             raise refused("need_sound", http)
-        voice = caller.voice(last["voice"])
-        entry = Role(role, last["seed"], voice.name, 0, voice.digest, scene, character, accepted=last["digest"])
-        caller.seeds.add(replace(entry, clip=voice.source, day=service.clock()))
-        return shown(caller)
+        save_role(service, replace(last, name=name), scene, character, http)
+        return shown(http)
 
     @told
     async def forget(name: str | None, http: gr.Request) -> tuple[Any, Any]:
@@ -146,31 +160,32 @@ def seeds_tab(service: Service, page: gr.Blocks, fields: Fields) -> None:
         if not name:
             raise refused("need_choice", http)
         caller.seeds.remove(name)
-        return shown(caller)
+        return shown(http)
 
     @told
-    async def fetch(name: str | None, http: gr.Request) -> tuple[Any, Any]:
+    async def fetch(name: str | None, http: gr.Request) -> list[Any]:
         if not name:
             raise refused("need_choice", http)
         found = caller_of(http).seeds.get(name)
         gr.Info(html.escape(f"{found.name}: {found.voice}, {found.seed}"))
-        return found.voice, found.seed
+        return [found.voice, found.seed, *settings_of(found)]
 
     @told
     async def opened(http: gr.Request) -> tuple[Any, Any]:
-        return shown(caller_of(http))
+        return shown(http)
 
-    save.click(keep, [fields.last, role, scene, character], [table, chosen], api_visibility="private")
-    delete.click(forget, [chosen], [table, chosen], api_visibility="private")
-    recall.click(fetch, [chosen], [fields.voice, fields.seed], api_visibility="private")
-    page.load(opened, None, [table, chosen], api_visibility="private")
+    save.click(keep, [fields.last, *about], [listing, chosen], api_visibility="private")
+    delete.click(forget, [chosen], [listing, chosen], api_visibility="private")
+    settings = [getattr(fields.manner, one) for one in SETTINGS]
+    recall.click(fetch, [chosen], [fields.voice, fields.seed, *settings], api_visibility="private")
+    opening.select(opened, None, [listing, chosen], api_visibility="private")
 
 
-def lexicon_tab(service: Service) -> None:
-    """Write a lexicon, and see how it makes a text read."""
+def lexicon_tab(service: Service, page: gr.Blocks, choices: Sequence[gr.Dropdown]) -> None:
+    """Write a lexicon, and see how it makes a text read; keeps the other tabs' choices of lexicons."""
     with gr.Row():
         with gr.Column():
-            name = gr.Textbox(label=label("name"), max_lines=1, value="my")
+            name = gr.Dropdown([], value="my", allow_custom_value=True, label=label("name"))
             entries = gr.Textbox(label=label("entries"), lines=8, max_lines=30)
             with gr.Row():
                 show = gr.Button(label("open"))
@@ -178,7 +193,15 @@ def lexicon_tab(service: Service) -> None:
         with gr.Column():
             sample = gr.Textbox(label=label("text"), lines=3, value="重庆银行 opens on 3 May.")
             read = gr.Button(label("show_reading"))
-            reading = gr.Dataframe(headers=["word", "reading", "decided by"], label=label("reads"), interactive=False)
+            reading = gr.Dataframe(label=label("reads"), interactive=False)
+
+    def shown(caller: Caller) -> list[Any]:
+        names = lexicons.names(caller)
+        return [gr.update(choices=names), *(gr.update(choices=["", *names]) for _ in choices)]
+
+    @told
+    async def opened(http: gr.Request) -> list[Any]:
+        return [*shown(caller_of(http)), table("reading_heads", [], http)]
 
     @told
     async def fetch(name: str, http: gr.Request) -> str:
@@ -186,25 +209,28 @@ def lexicon_tab(service: Service) -> None:
         return "\n".join(f"{grapheme} = {phoneme}" for grapheme, phoneme in kept.entries.items())
 
     @told
-    async def keep(name: str, entries: str, http: gr.Request) -> None:
+    async def keep(name: str, entries: str, http: gr.Request) -> list[Any]:
         made = lexicons.checked(_entries(entries, http), service.limits)
         lexicons.keep(manager(http), name, made)
         gr.Info(html.escape(said("saved", http, name=name, count=len(made.entries))))
+        return shown(caller_of(http))
 
     @told
-    async def analyse(sample: str, entries: str, http: gr.Request) -> list[list[str]]:
+    async def analyse(sample: str, entries: str, http: gr.Request) -> dict[str, Any]:
         made = lexicons.checked(_entries(entries, http), service.limits) if entries.strip() else None
-        return await service.compute(lambda: readings(sample[: service.limits.characters], made))
+        rows = await service.compute(lambda: readings(sample[: service.limits.characters], made))
+        return table("reading_heads", rows, http)
 
     show.click(fetch, [name], [entries], api_visibility="private")
-    save.click(keep, [name, entries], None, api_visibility="private")
+    save.click(keep, [name, entries], [name, *choices], api_visibility="private")
+    page.load(opened, None, [name, *choices, reading], api_visibility="private")
     read.click(analyse, [sample, entries], [reading], api_visibility="private")
 
 
 def readings(sample: str, lexicon: Lexicon | None) -> list[list[str]]:
     """Word, reading, and who decided it. Raises BadText."""
-    said = text.sentences(sample, "auto", lexicon)
-    return [[word.text, " ".join(word.reading), word.source] for sentence in said for word in sentence.words]
+    sentences = text.sentences(sample, "auto", lexicon)
+    return [[word.text, " ".join(word.reading), word.source] for sentence in sentences for word in sentence.words]
 
 
 def _entries(written: str, http: gr.Request) -> dict[str, str]:

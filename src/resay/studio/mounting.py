@@ -62,13 +62,15 @@ def page(service: Service) -> gr.Blocks:
         with gr.Tab(label("audition")):
             audition = trying.audition_tab(service, fields)
         with gr.Tab(label("batch")):
-            batch_voice, batch_style = batching.tab(service, blocks)
+            batch_voice, batch_manner = batching.tab(service, blocks)
+        manners = (fields.manner, batch_manner)
         with gr.Tab(label("voices")):
-            keeping.voices_tab(service, blocks, [fields.voice, audition, batch_voice], [fields.style, batch_style])
-        with gr.Tab(label("seeds")):
-            keeping.seeds_tab(service, blocks, fields)
+            speakers, styles = [fields.voice, audition, batch_voice], [manner.style for manner in manners]
+            keeping.voices_tab(service, blocks, speakers, styles)
+        with gr.Tab(label("seeds")) as opening:
+            keeping.seeds_tab(service, opening, fields)
         with gr.Tab(label("lexicon")):
-            keeping.lexicon_tab(service)
+            keeping.lexicon_tab(service, blocks, [manner.lexicon for manner in manners])
         with gr.Tab(label("replay")):
             trying.replay_tab(service)
     return blocks

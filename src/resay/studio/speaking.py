@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import html
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
-from .. import identity
-from ..audio import FORMAT
-from ..errors import BadOption
+from .. import identity, seeds
+from ..audio import FORMAT, SAMPLE_RATES
 from ..prosody import Sampling
-from ..reference import Report
+from ..quality import Report
+from ..seeds import Role
+from ..server import memory
 from ..server.service import Caller, Service
 from ..server.speech import DRAWN_SEEDS, Manner
 from ..server.voices import HAN, listed
-from ..synthesis import FASTEST, SLOWEST, STRONGEST_STYLE, Request
+from ..synthesis import FASTEST, HIGHEST_SEED, SLOWEST, STRONGEST_STYLE
 from ..takes import Cast
 from .hearing import SHORT, Heard, caller_of, hear, pictured, refused, report_of, told, voice_of
-from .words import label, said
+from .words import found, label, said
 
 USUAL = Sampling()
 SEEDS = (42, 100, 999)
-RATES = (24_000, 32_000)
 PRESETS = (("⚡ fast · 快速", "fast"), ("✨ quality · 高质量", "quality"))
-CAN_CARRY = "context" in Manner.model_fields
-"""Whether sentences can be spoken in the light of those before them."""
+UNUSABLE = ("too_short", "silent", "no_speech")
+"""Findings with which no voice can be taken from a clip; what else spoils a voice is its owner's choice."""
 COUNT = f"(text) => [...text].length + ' / {SHORT}'"
 
 
@@ -40,10 +38,10 @@ class Fields:
     """The parts of the tab that other tabs fill or read."""
 
     voice: gr.Dropdown
-    style: gr.Dropdown
     seed: gr.Number
+    manner: MannerFields
     last: gr.State
-    """{"voice", "seed", "digest"} of the last sound."""
+    """The role that would speak as the last sound was spoken: without a name yet; None where there is no such role."""
 
 
 def names_of(caller: Caller) -> list[str]:
@@ -77,14 +75,16 @@ def tab(service: Service) -> Fields:
             used = gr.Markdown()
             picture = gr.HTML()
             files = gr.File(label=label("files"), file_count="multiple", interactive=False)
-    last = gr.State({})
+    last = gr.State(None)
 
     @told
     async def look(clip: str | None, http: gr.Request) -> str:
         return "" if clip is None else told_report(await report_of(service, clip), http)
 
+    @told
     async def relieve(http: gr.Request) -> None:
-        gc.collect()
+        speaker = next(iter(caller_of(http).voices))
+        await service.compute(lambda: memory.free(service.engine, speaker))
         gr.Info(said("freed", http))
 
     inputs = [voice, clip, agreed, text, long_text, seed, *manner]
@@ -93,10 +93,10 @@ def tab(service: Service) -> Fields:
     text.change(None, [text], [count], js=COUNT)
     for button, number in zip(quick, SEEDS, strict=True):
         button.click(lambda number=number: number, None, [seed], api_visibility="private")
-    preset.change(_preset, [preset], [manner[RATE], manner[CONTEXT]], api_visibility="private")
+    preset.change(_preset, [preset], [manner.sample_rate, manner.context], api_visibility="private")
     die.click(lambda: secrets.randbelow(DRAWN_SEEDS), None, [seed], api_visibility="private")
     free.click(relieve, None, None, api_visibility="private")
-    return Fields(voice, manner[STYLE], seed, last)
+    return Fields(voice, seed, manner, last)
 
 
 def _speaker(service: Service) -> Callable[..., Awaitable[Any]]:
@@ -118,66 +118,84 @@ def _speaker(service: Service) -> Callable[..., Awaitable[Any]]:
             raise refused("need_choice", http)
         caller = caller_of(http)
         wanted = Manner.model_validate({**wanted_fields(manner), "voice": voice or "", "seed": int(seed or 0)})
-        cast = None if clip is None else await _cast(service, caller, wanted, clip, agreed, text, http)
-        heard = await hear(service, caller, wanted, text, cast)
+        if clip is None:
+            cast = wanted.cast(caller, service.limits)
+        else:
+            cast = await _cloning(service, caller, wanted, clip, agreed, text, http)
+        heard = await hear(service, caller, wanted.request(text), cast, wanted.format())
         picture = await asyncio.to_thread(pictured, heard)
-        facts = {"voice": "" if clip else voice, "seed": wanted.seed, "digest": heard.take.manifest.output.digest}
-        return str(heard.sound), told_facts(heard, http), picture, [str(file) for file in heard.files], facts
+        role = seeds.from_manifest("", heard.take.manifest) if clip is None else None
+        return str(heard.sound), told_facts(heard, http), picture, [str(file) for file in heard.files], role
 
     return speak
 
 
-def manner_fields() -> list[Any]:
-    """How to speak, in the order that `wanted_fields` reads."""
-    language = gr.Radio(["auto", "zh", "en"], value="auto", label=label("language"))
-    speed = gr.Slider(max(SLOWEST, 0.5), min(FASTEST, 2.0), 1.0, step=0.05, label=label("speed"))
-    sampling = gr.Radio(["ras", "topk", "greedy"], value="ras", label=label("sampling"))
-    temperature = gr.Slider(0.05, 2.0, USUAL.temperature, step=0.05, label=label("temperature"))
-    top_k = gr.Slider(1, 100, USUAL.top_k, step=1, label=label("top_k"))
-    style = gr.Dropdown([], value=None, label=label("style"))
-    strength = gr.Slider(0.0, STRONGEST_STYLE, 1.0, step=0.1, label=label("style_strength"))
-    file_format = gr.Radio(["wav", "mp3", "flac", "opus"], value="wav", label=label("format"))
-    rates = [(f"{rate / 1000:g} kHz", rate) for rate in offered_rates()]
-    rate = gr.Radio(rates, value=FORMAT.sample_rate, label=label("sample_rate"))
-    hint = label("context_hint" if CAN_CARRY else "context_not")
-    context = gr.Checkbox(False, label=label("context"), info=hint, interactive=CAN_CARRY)
-    return [language, speed, sampling, temperature, top_k, style, strength, file_format, rate, context]
+class MannerFields(NamedTuple):
+    """How to speak: the fields of the page, or what they say. Handlers get them one by one, in this order."""
+
+    language: Any
+    speed: Any
+    sampling: Any
+    temperature: Any
+    top_k: Any
+    style: Any
+    style_strength: Any
+    accent: Any
+    lexicon: Any
+    response_format: Any
+    sample_rate: Any
+    context: Any
 
 
-STYLE, RATE, CONTEXT = 5, 8, 9
-"""Places among `manner_fields`."""
+def manner_fields() -> MannerFields:
+    """Builds the fields. Who can lend a style and which lexicons there are is filled in when the page opens."""
+    rates = [(f"{rate / 1000:g} kHz", rate) for rate in SAMPLE_RATES]
+    return MannerFields(
+        language=gr.Radio(["auto", "zh", "en"], value="auto", label=label("language")),
+        speed=gr.Slider(max(SLOWEST, 0.5), min(FASTEST, 2.0), 1.0, step=0.05, label=label("speed")),
+        sampling=gr.Radio(["ras", "topk", "greedy"], value="ras", label=label("sampling")),
+        temperature=gr.Slider(0.05, 2.0, USUAL.temperature, step=0.05, label=label("temperature")),
+        top_k=gr.Slider(1, 100, USUAL.top_k, step=1, label=label("top_k")),
+        style=gr.Dropdown([], value=None, label=label("style")),
+        style_strength=gr.Slider(0.0, STRONGEST_STYLE, 1.0, step=0.1, label=label("style_strength")),
+        accent=gr.Slider(0.0, 1.0, 0.0, step=0.1, label=label("accent"), info=label("accent_hint")),
+        lexicon=gr.Dropdown([], value=None, label=label("lexicon")),
+        response_format=gr.Radio(["wav", "mp3", "flac", "opus"], value="wav", label=label("format")),
+        sample_rate=gr.Radio(rates, value=FORMAT.sample_rate, label=label("sample_rate"), info=label("rate_hint")),
+        context=gr.Checkbox(False, label=label("context"), info=label("context_hint")),
+    )
 
 
 def wanted_fields(manner: Sequence[Any]) -> dict[str, Any]:
     """What the fields say, as a request has it; what has no meaning beside the rest is left out."""
-    language, speed, sampling, temperature, top_k, style, strength, file_format, rate, context = manner
-    drawn = {} if sampling == "greedy" else {"temperature": temperature}
-    drawn |= {"top_k": int(top_k)} if sampling == "topk" else {}
-    drawn |= {"context": context} if CAN_CARRY else {}
-    return {
-        "language": language,
-        "speed": speed,
-        "sampling": sampling,
-        "style": style or None,
-        "style_strength": strength,
-        "response_format": file_format,
-        "sample_rate": rate,
-        **drawn,
-    }
+    wanted = MannerFields(*manner)._asdict()
+    wanted |= {"style": wanted["style"] or None, "lexicon": wanted["lexicon"] or None, "top_k": int(wanted["top_k"])}
+    without = {"ras": ("top_k",), "topk": (), "greedy": ("top_k", "temperature")}[wanted["sampling"]]
+    return {name: value for name, value in wanted.items() if name not in without}
 
 
-def offered_rates() -> list[int]:
-    """Sample rates that the engine speaks at: it is asked, so that the page never offers more."""
-    found = []
-    for rate in RATES:
-        with suppress(BadOption):
-            found.append(Request("-", sample_rate=rate).sample_rate)
-    return found
+def settings_of(role: Role) -> list[Any]:
+    """What a role sets of the fields, in the order of SETTINGS."""
+    settings = role.settings
+    drawn = settings.sampling
+    return [
+        *(settings.language, settings.speed, drawn.method, drawn.temperature, drawn.top_k),
+        *(settings.style_strength, settings.accent),
+    ]
+
+
+SETTINGS = ("language", "speed", "sampling", "temperature", "top_k", "style_strength", "accent")
+"""The fields that a role sets."""
 
 
 def _preset(name: str) -> tuple[int, bool]:
     """Sample rate and context of a preset: as fast as it goes, or the best that the engine offers."""
-    return (max(offered_rates()), CAN_CARRY) if name == "quality" else (min(offered_rates()), False)
+    return (max(SAMPLE_RATES), True) if name == "quality" else (FORMAT.sample_rate, False)
+
+
+def is_seed(written: str) -> bool:
+    """Whether somebody wrote a seed: a whole number from 0."""
+    return written.isascii() and written.isdecimal() and int(written) <= HIGHEST_SEED
 
 
 def check(text: str, long_text: bool, seed: float | None, http: gr.Request) -> None:
@@ -190,7 +208,7 @@ def check(text: str, long_text: bool, seed: float | None, http: gr.Request) -> N
         raise refused("need_seed", http)
 
 
-async def _cast(
+async def _cloning(
     service: Service, caller: Caller, wanted: Manner, clip: str, agreed: bool, text: str, http: gr.Request
 ) -> Cast:
     spoken = wanted.language if wanted.language != "auto" else "zh" if HAN.search(text) else "en"
@@ -214,9 +232,9 @@ def told_facts(heard: Heard, http: gr.Request) -> str:
 
 def told_report(report: Report, http: gr.Request) -> str:
     """Whether a clip will do, and what would spoil the voice."""
-    refusals = [finding.message for finding in report.findings if finding.severity == "refusal"]
-    if refusals:
-        return said("clip_bad", http, problem=refusals[0])
+    unusable = [finding for finding in report.findings if finding.code in UNUSABLE]
+    if unusable:
+        return said("clip_bad", http, problem=found(unusable[0], http))
     noise = report.level_db - report.noise_floor_db
     lines = [said("clip_good", http, speech=report.speech_seconds, noise=noise)]
-    return "\n\n".join([*lines, *(f"⚠️ {finding.message}" for finding in report.findings)])
+    return "\n\n".join([*lines, *(f"⚠️ {found(finding, http)}" for finding in report.findings)])

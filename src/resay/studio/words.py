@@ -7,14 +7,28 @@ from functools import lru_cache
 import gradio as gr
 from gradio.i18n import I18nData
 
+from ..errors import (
+    BadAudio,
+    BadFile,
+    BadLexicon,
+    BadOption,
+    BadText,
+    ConsentMissing,
+    ResayError,
+    UnknownVoice,
+    Unreproducible,
+)
+from ..quality import Finding
+from ..server.problems import Busy, NotThere, TooMuch
+
 WORDS = {
-    "title": ("resay · say it again, exactly", "resay · 再说一遍，一字不差"),
+    "title": ("## resay · say it again, exactly", "## resay · 再说一遍，一字不差"),
     "speak": ("Speak", "合成"),
     "voices": ("Voices", "声音"),
     "audition": ("Audition", "试音"),
     "seeds": ("Seeds", "种子库"),
     "lexicon": ("Lexicon", "词典"),
-    "replay": ("Replay", "复现"),
+    "replay": ("Replay and compare", "复现与对比"),
     "voice": ("Voice", "声音"),
     "clip": ("… or a clip of 3 to 10 seconds: upload or record", "……或 3–10 秒的参考音频：上传或录音"),
     "consent": (
@@ -38,6 +52,15 @@ WORDS = {
     "top_k": ("Top-k", "Top-k"),
     "style": ("Say it like", "借用谁的风格"),
     "style_strength": ("Style strength", "风格强度"),
+    "accent": ("Accent kept", "保留口音"),
+    "accent_hint": (
+        "in the other language: 0 speaks like a native, 1 keeps the speaker's own accent",
+        "说另一种语言时：0 如母语者，1 保留本人口音",
+    ),
+    "rate_hint": (
+        "at 32 kHz the sound still ends at 12 kHz",
+        "32 kHz 时声音仍止于 12 kHz",
+    ),
     "format": ("File format", "文件格式"),
     "go": ("🔊 Speak", "🔊 开始合成"),
     "free": ("🧹 Free memory", "🧹 清理显存"),
@@ -70,6 +93,7 @@ WORDS = {
         "✅ 可用：{speech:.1f} 秒语音，噪声低 {noise:.0f} dB",
     ),
     "clip_bad": ("⛔ Not usable: {problem}", "⛔ 不可用：{problem}"),
+    "may_not": ("This key may not change what is kept.", "此密钥无权更改已保存的内容。"),
     "internal": ("Something went wrong here; the server's log says more.", "服务器内部出错，详情见日志。"),
     "role": ("Role", "角色"),
     "scene": ("Scene", "场景"),
@@ -79,11 +103,36 @@ WORDS = {
         "Save the last sound's voice and seed as a role",
         "把刚才的声音与种子存为角色",
     ),
-    "need_sound": ("Speak something first.", "请先合成一段语音。"),
-    "seeds_to_try": ("Seeds to try, with commas", "要试的种子，用逗号分隔"),
-    "choose": ("Best seed", "最合适的种子"),
+    "save_chosen": ("Keep it as a role", "存为角色"),
+    "need_sound": (
+        "Speak something with a voice of the list first; a clip is added on the Voices page.",
+        "请先用列表中的声音合成一段语音；参考音频请先在声音页添加。",
+    ),
+    "role_saved": ("Saved role {name}: {voice}, seed {seed}.", "已保存角色 {name}：{voice}，种子 {seed}。"),
+    "varied": ("What differs", "要改变的一项"),
+    "vary_seed": ("seed", "种子"),
+    "vary_sampling": ("sampling", "采样方法"),
+    "vary_voice": ("voice", "声音"),
+    "vary_style": ("style strength", "风格强度"),
+    "vary_rate": ("sample rate", "采样率"),
+    "vary_punctuation": ("punctuation", "标点"),
+    "values": ("Its values, with commas; of punctuation, one text a line", "取值，用逗号分隔；标点则每行一份文本"),
+    "values_hint": ("nothing here: the usual ones", "留空则用常用值"),
+    "choose": ("The best one", "最合适的一个"),
     "compare": ("🎧 Make them", "🎧 逐一合成"),
-    "too_many_seeds": ("Try {most} seeds at most.", "最多同时试 {most} 个种子。"),
+    "too_many": ("Try {most} at most.", "最多同时试 {most} 个。"),
+    "first_sound": ("First sound", "第一段语音"),
+    "second_sound": ("Second sound", "第二段语音"),
+    "measure": ("📏 Compare", "📏 对比"),
+    "criterion": ("criterion", "标准"),
+    "measured": ("measured", "测得"),
+    "overlap": ("Waveforms overlap (more than 95 %)", "波形重合（大于 95 %）"),
+    "prosody": ("Melody and pauses as heard", "语调与停顿听感"),
+    "key_frames": ("Start, end, stresses (within 5 ms)", "起止与重音位置（5 毫秒内）"),
+    "prosody_figures": (
+        "pitch {pitch:.2f} Hz, at the end {final:+.2f} Hz, pauses {pause:.0f} ms",
+        "音高相差 {pitch:.2f} Hz，句末 {final:+.2f} Hz，停顿 {pause:.0f} 毫秒",
+    ),
     "entries": (
         "One entry a line: word = reading, such as 重庆 = chóng qìng or resay = R IY2 S EY1",
         "每行一条：词 = 读音，例如 重庆 = chóng qìng 或 resay = R IY2 S EY1",
@@ -96,19 +145,22 @@ WORDS = {
     "manifest": ("A manifest (.json), or a WAV or FLAC file with one inside", "清单（.json），或内含清单的 WAV、FLAC"),
     "make_again": ("🔁 Make it again", "🔁 复现"),
     "identical": ("✅ Every sample is the same.", "✅ 每个采样点都相同。"),
-    "close": ("≈ Made again within the criteria: {detail}", "≈ 在标准之内复现：{detail}"),
+    "close": ("≈ Made again within the three criteria.", "≈ 在三项标准之内复现。"),
     "batch": ("Batch", "批量"),
     "table": ("Table (.jsonl), one item a line", "任务表（.jsonl），每行一条"),
     "table_hint": (
         (
-            'A line: `{"output_name": "one", "input_text": "Good morning.", "voice": "ada", "seed": 7}`; '
+            'A line: `{"output_name": "one", "input_text": "Good morning.", "voice": "ada", "seed": 7}` — '
             "voice, seed and the rest may be left out."
         ),
         (
-            '每行如：`{"output_name": "one", "input_text": "早上好。", "voice": "lan", "seed": 7}`；'
+            '每行如：`{"output_name": "one", "input_text": "早上好。", "voice": "lan", "seed": 7}` — '
             "voice、seed 等均可省略。"
         ),
     ),
+    "voice_heads": ("name|language|gender|description|seed", "名称|语言|性别|描述|种子"),
+    "role_heads": ("#|role|seed|voice|scene|how it sounds", "#|角色|种子|声音|场景|听感"),
+    "reading_heads": ("word|reading|decided by", "词|读音|依据"),
     "voice_unless": ("Voice, unless a line names one", "声音（行内未指定时）"),
     "batch_seed": ("Seed of the batch", "本批种子"),
     "seed_required": ("required: one seed for all items", "必填：全批共用一个种子"),
@@ -135,10 +187,6 @@ WORDS = {
         "long texts flow better; a sentence then depends on those before it",
         "长文本更连贯；但每句会受前文影响",
     ),
-    "context_not": (
-        "this model speaks every sentence for itself, so that none depends on another",
-        "此模型逐句独立合成，各句互不影响",
-    ),
     "kv_cache": ("KV cache", "KV 缓存"),
     "kv_cache_hint": (
         "always on: it makes long sentences quicker and changes no sound",
@@ -149,6 +197,41 @@ WORDS = {
     "key_wanted": ("This server wants a key.", "此服务器需要密钥。"),
     "key_wrong": ("This key is not known here.", "此处没有这个密钥。"),
 }
+
+
+FINDINGS = {
+    "too_short": "音频太短：请录 3 到 10 秒",
+    "silent": "音频没有声音：请检查麦克风后重录",
+    "no_speech": "音频中没有人声：请录一段说话",
+    "short": "音频偏短，声音会不够像本人：建议 3 到 10 秒",
+    "long": "音频过长，只用开头部分：建议保留最好的 10 秒",
+    "silence_head": "开头静音过长：请剪到一秒左右",
+    "silence_tail": "结尾静音过长：请剪到一秒左右",
+    "long_pause": "中间停顿过长，合成的停顿也会变长：请缩短停顿",
+    "uneven_rate": "语速忽快忽慢：请用平稳的语速重录",
+    "clipped": "录音削波，声音会刺耳：请降低录音电平",
+    "noisy": "噪声过大，会染到音色里：请换安静的地方录",
+    "quiet": "声音太小：请靠近麦克风",
+    "narrow_band": "缺少高频，声音会发闷：请用 24 kHz 以上录音，不要用电话",
+    "music": "人声背后有音乐，合成会带嗡声：请在没有音乐处重录",
+    "echo": "房间回声明显，声音会显得远：请靠近麦克风，在有窗帘软垫处重录",
+    "several_speakers": "不止一个人在说话，音色会混杂：请只录一个人",
+}
+"""What is found in a clip, in Chinese, by the finding's code; in English it says so itself, with its figures."""
+PROBLEMS: dict[type[ResayError], str] = {
+    BadAudio: "音频不可用（需要 WAV、FLAC、MP3、OGG 或 Opus，3–10 秒清晰人声）",
+    BadFile: "文件不可用",
+    BadLexicon: "词典有误",
+    BadOption: "设置有误",
+    BadText: "文本无法合成",
+    Busy: "服务器正忙，请稍后再试",
+    ConsentMissing: "缺少声音主人的同意",
+    NotThere: "没有找到",
+    TooMuch: "超出上限",
+    UnknownVoice: "没有这个声音",
+    Unreproducible: "无法复现",
+}
+"""What a refusal is about, in Chinese; its details are in English everywhere."""
 
 
 @lru_cache(maxsize=1)
@@ -168,5 +251,19 @@ def label(name: str) -> I18nData:
 def said(name: str, http: gr.Request | None, /, **values: object) -> str:
     """A sentence that is made here, in the language that the browser asks for."""
     english, chinese = WORDS[name]
-    wanted = "" if http is None else str(http.headers.get("accept-language", ""))
-    return (chinese if wanted.lower().startswith("zh") else english).format(**values)
+    return (chinese if _is_chinese(http) else english).format(**values)
+
+
+def found(finding: Finding, http: gr.Request) -> str:
+    """What was found in a clip."""
+    return FINDINGS.get(finding.code, finding.message) if _is_chinese(http) else finding.message
+
+
+def problem(error: ResayError, http: gr.Request | None) -> str:
+    """What stands in the way."""
+    about = next((words for kind, words in PROBLEMS.items() if isinstance(error, kind)), "")
+    return f"{about}：{error}" if about and _is_chinese(http) else str(error)
+
+
+def _is_chinese(http: gr.Request | None) -> bool:
+    return http is not None and str(http.headers.get("accept-language", "")).lower().startswith("zh")

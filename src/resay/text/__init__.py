@@ -10,7 +10,7 @@ from .sentence import Sentence, Word
 VERSION = 1
 """Raised whenever the same text may give other phonemes; manifests name it."""
 
-__all__ = ["VERSION", "Lexicon", "Sentence", "Word", "sentence", "sentences"]
+__all__ = ["VERSION", "Lexicon", "Sentence", "Word", "forget", "sentence", "sentences"]
 
 
 def sentences(
@@ -32,3 +32,11 @@ def sentence(text: str, language: str = "auto", lexicon: Lexicon | None = None) 
     from . import frontend
 
     return frontend.sentence(text, language, lexicon)
+
+
+def forget() -> None:
+    """Drop the readings of single words and characters that are kept because they come again."""
+    from . import cleaning, english, letters, pinyin
+
+    for kept in (cleaning.plain, english.known, letters.sounds, pinyin.symbols):
+        kept.cache_clear()
