@@ -197,7 +197,8 @@ def test_bad_alignments_are_refused_in_one_line(run, work, spoken, arguments):
 
 
 def test_a_manifest_is_not_overwritten(run, work, spoken):
-    run("speak", "Hi.", "--voice", "ada", "-o", work / "hi.wav")
+    code, _, err = run("speak", "Hi.", "--voice", "Ada", "-o", work / "hi.wav")
+    assert code == 0, err
     before = (work / "hi.json").read_bytes()
     code, _, err = run("align", work / "hi.wav", "Hi.", "-o", work / "hi.json")
     assert code == 2
