@@ -35,7 +35,7 @@ LEAST = 80.0  # seconds of a speaker: a minute, and something to judge by
 JUDGED = 4  # recordings that judge
 PAGE = """# Few-shot voices
 
-Written by `python bench/tune.py`; do not edit. Profile `{profile}`, {sentences} sentences a speaker that are in no
+Written by `python bench/tune.py`; do not edit. Profile {profile}, {sentences} sentences a speaker that are in no
 recording. Similarity: cosine of {encoder} to {judged} recordings that were not tuned on. Same person: the recordings
 tuned on against those. Sharpness: how much neighbouring mel bands differ, as a share of the speaker's recordings.
 
@@ -84,8 +84,10 @@ def sharpness(sounds: list[Audio]) -> float:
 class Trial:
     """Tunes to one speaker after the other and judges them."""
 
-    def __init__(self, data: Recordings, models: Path, judges: Judges, profile: str, count: int) -> None:
-        self.data, self.models, self.judges, self.profile, self.count = data, models, judges, profile, count
+    def __init__(
+        self, data: Recordings, models: Path, judges: Judges, options: fine_tuning.Options, count: int
+    ) -> None:
+        self.data, self.models, self.judges, self.options, self.count = data, models, judges, options, count
         self.engine = Engine(models)
 
     def run(self, clips: list[Clip], folder: Path) -> Found:
@@ -98,8 +100,7 @@ class Trial:
             path.with_suffix(".txt").write_text(clip.text, encoding="utf-8")
         begun = time.monotonic()
         own = own_recordings.read(own_recordings.sources(folder), self.engine)
-        options = fine_tuning.PROFILES[self.profile]
-        arrays = fine_tuning.adapt(own, self.models, self.engine, options, folder / "state", lambda *_: None)
+        arrays = fine_tuning.adapt(own, self.models, self.engine, self.options, folder / "state", lambda *_: None)
         minutes = (time.monotonic() - begun) / 60
         language = clips[0].language
         first, _ = self.engine.listen(Audio(self.data.samples(max(tuned_on[:5], key=lambda clip: clip.frames))))
@@ -153,19 +154,24 @@ def main() -> int:
     parser.add_argument("--speakers", type=int, default=8)
     parser.add_argument("--sentences", type=int, default=4)
     parser.add_argument("--profile", choices=sorted(fine_tuning.PROFILES), default="quick")
+    parser.add_argument("--epochs", type=int, help="instead of the profile's")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     judges = Judges.open(options.judges)
     if judges.speaker_encoder is None:
         parser.error(f"{options.judges}: holds no speaker encoder")
     data = Recordings(options.cache)
-    trial = Trial(data, options.models, judges, options.profile, options.sentences)
+    recipe = fine_tuning.PROFILES[options.profile]
+    if options.epochs:
+        recipe = replace(recipe, epochs=options.epochs)
+    trial = Trial(data, options.models, judges, recipe, options.sentences)
     found = []
     for clips in speakers(data, options.speakers):
         with tempfile.TemporaryDirectory() as folder:
             found.append(trial.run(clips, Path(folder)))
         print(found[-1], file=sys.stderr, flush=True)
-    page = _page(found, options.profile, options.sentences, judges.speaker_encoder.name)
+    profile = f"{options.profile}, {recipe.epochs} epochs"
+    page = _page(found, profile, options.sentences, judges.speaker_encoder.name)
     print(page)
     if options.write:
         audio.write_bytes(options.write, page.encode())

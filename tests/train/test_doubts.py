@@ -17,6 +17,7 @@ from resay.errors import BrokenModel
 from resay.train import doubts_stage
 from resay.train.recordings import Clip
 
+ALARMS = 0.025
 SAID = ("we went home early", "a small red boat came in", "they met us at the door")
 
 
@@ -52,11 +53,11 @@ def rows() -> doubts_stage.Rows:
 
 
 def test_the_line_lets_so_many_true_texts_pass(rows: doubts_stage.Rows) -> None:
-    model = doubts_stage.fit(rows, steps=200)
+    model = doubts_stage.fit(rows, ALARMS, steps=200)
     judged = rows.part(rows.true)
     told = model.probability(judged.features) > doubts.LINE
     texts = len(np.unique(judged.clips))
-    assert 0 < len(np.unique(judged.clips[told])) <= 2 * doubts_stage.FALSE_ALARMS * texts
+    assert 0 < len(np.unique(judged.clips[told])) <= 2 * ALARMS * texts
     assert (model.probability(rows.features[rows.labels > 0]) > doubts.LINE).mean() > 0.8
 
 
@@ -69,7 +70,7 @@ def widened(model: doubts.Model, features: int) -> doubts.Model:
 
 
 def test_doubts_are_read_as_written(rows: doubts_stage.Rows, tmp_path: Path) -> None:
-    model = doubts_stage.fit(rows, steps=20)
+    model = doubts_stage.fit(rows, ALARMS, steps=20)
     lengths = doubts.Lengths(np.full(CLASSES, 1.8), np.full(CLASSES, 0.4))
     found = doubts.Doubts(
         widened(model, len(doubts.WORD_FEATURES)), widened(model, len(doubts.PLACE_FEATURES)), lengths

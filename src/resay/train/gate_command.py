@@ -57,13 +57,16 @@ def train_doubts(
     cache: Cache = Path("runs/cache"),
     target: Annotated[Path, typer.Option(help="The file of the fitted models.")] = DOUBTS,
     count: Annotated[int, typer.Option(help="Clips to fit on.")] = 2_500,
-    models: Annotated[Path | None, typer.Option(help="Folder of weights whose aligner is heard with.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--models", help="Folder of weights whose aligner is heard with.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the clips and of the words changed.")] = 0,
 ) -> None:
     """How sure an alignment may be of a word, and of words that the text lacks."""
     data = recordings.Recordings(cache)
     lengths = doubts_stage.usual_lengths(data, cache)
     clips = doubts_stage.chosen(data, count, seed)
-    words, places = doubts_stage.gather(data, clips, Engine(models, threads=1).aligner, lengths, seed)
-    found = Doubts(doubts_stage.fit(words, seed), doubts_stage.fit(places, seed), lengths)
-    doubts_stage.write(found, target)
+    words, places = doubts_stage.gather(data, clips, Engine(weights, threads=1).aligner, lengths, seed)
+    alarms = doubts_stage.FALSE_ALARMS
+    models = doubts_stage.fit(words, alarms["words"], seed), doubts_stage.fit(places, alarms["places"], seed)
+    doubts_stage.write(Doubts(*models, lengths), target)
