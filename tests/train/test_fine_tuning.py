@@ -185,6 +185,26 @@ def test_a_killed_run_goes_on_to_the_same_file(tune, monkeypatch: pytest.MonkeyP
     assert resumed.read_bytes() == whole.read_bytes()
 
 
+def test_ranks_begin_without_a_change_and_only_where_the_weights_take_them(models: Path, tune) -> None:
+    net = shaken(
+        acoustic_net.AcousticNet(export.shape_of(models / "acoustic_encoder.onnx", acoustic_net.AcousticShape))
+    )
+    tuned = fine_tuning.TunedAcoustic(net, fine_tuning.Options(rank=3)).eval()
+    ranks = tuned.own.arrays[fine_tuning.RANKS]
+    assert ranks.shape == (1, 2, 3, 8 * net.shape.decoder_width)
+    assert ranks.abs().max() > 0
+    x, condition = torch.randn(1, 6, net.shape.width), torch.randn(1, net.shape.condition)
+    with torch.no_grad():
+        torch.testing.assert_close(tuned.decode(x, None, condition)[1], net.decode(x, None, condition)[1])
+    plain = fine_tuning.TunedAcoustic(net, fine_tuning.Options(rank=0))
+    assert fine_tuning.RANKS not in plain.own.arrays
+    code, told, path = tune()
+    assert code == 0, told
+    adapter = voices.load(path).profile.adapter
+    assert adapter is not None
+    assert adapter.arrays[fine_tuning.RANKS].shape == (2, fine_tuning.PROFILES["quick"].rank, 128)
+
+
 def test_layers_that_are_left_out_stay_zero(tune) -> None:
     _, told, path = tune("--layers", "decoder", "--dropout", "0.3", "--duration-weight", "0.5")
     arrays = voices.load(path).profile.adapter.arrays

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -87,13 +88,20 @@ def tune(
         arrays = fine_tuning.adapt(own, models or SHIPPED, engine, options, state, told)
         tuned = replace(plain, profile=replace(own.profile, adapter=Adapter(engine.identity, arrays)))
         outcome = report.compare(engine, plain, tuned, own, fine_tuning.kept_back(own)[1], heard)
-    facts = asdict(options) | {"profile": profile, "seconds": round(own.seconds, 2), "forced": forced}
-    tuned = replace(tuned, tuning=facts | {"layers": list(options.layers)})
+    facts = {"profile": profile, "seconds": round(own.seconds, 2), "forced": forced}
+    tuned = replace(tuned, tuning=_recipe(options, arrays) | facts)
     path = library.add(tuned, overwrite)
     shutil.rmtree(state, ignore_errors=True)
     if page:
         audio.write_bytes(page, report.page(outcome).encode())
     _print(tuned, path, outcome, as_json)
+
+
+def _recipe(options: Options, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The options as the voice records them; of rank 0 where the weights take no ranks."""
+    ranks = arrays.get(fine_tuning.RANKS)
+    rank = 0 if ranks is None else ranks.shape[1]
+    return asdict(options) | {"layers": list(options.layers), "rank": rank}
 
 
 def _permission(choice: str | None, recordings: Path) -> Consent:
