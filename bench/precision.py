@@ -1,9 +1,9 @@
-"""Size, speed, error and similarity of the weights in every precision.
+"""Size, speed, errors, similarity and quality of the weights in every precision.
 
     python bench/precision.py [--judges DIR] [--sentences 10] [--write docs/precision.md]
 
 All precisions speak the same sentences with the same seed, and the plans of fp32 once more, so that sounds can be laid
-over each other: the distance of mels is between those. Errors, similarity to the fp32 voice and DNSMOS need judges.
+over each other: the distance of mels is between those. Errors, similarity and DNSMOS need judges.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ Written by `python bench/precision.py --write docs/precision.md`; do not edit. {
 {table}
 Size is of all graphs on disk. Real time factor on one thread; all run on the processor here, whatever they are for.
 Mel distance is the mean over bands and frames against fp32 with equal plans, in nepers (0.115 is 1 dB).
-Judges: {judges}. Similarity is the cosine to what fp32 says, errors are of words or characters.
+Judges: {judges}. Errors are of words or characters. Similarity is the mean cosine to the other sentences of the same
+voice as fp32 says them, so that fp32 itself has one too.
 
 Measured on {machine.processor}, {machine.cores} cores (load {machine.load:.1f}), onnxruntime {runtime}.
 """
@@ -47,7 +48,8 @@ class Heard:
     seconds: float = 0.0
     taken: float = 0.0
     distances: list[float] = field(default_factory=list)
-    similarities: list[float] = field(default_factory=list)
+    vectors: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    """Of every sound its voice and what the judge hears, in the order of the sentences."""
     dnsmos: list[float] = field(default_factory=list)
     errors: int = 0
     length: int = 0
@@ -63,8 +65,7 @@ def hear(heard: Heard, engine: Engine, text: str, voice: Voice, plain: Speech, j
     laid = engine.say(request, voice, plans=[piece.plan for piece in plain.pieces]).audio
     heard.distances.append(float(np.abs(_mel(laid) - _mel(plain.audio)).mean()))
     if judges.speaker_encoder:
-        vectors = [judges.speaker_encoder.embed(sound) for sound in (said, plain.audio)]
-        heard.similarities.append(float(vectors[0] @ vectors[1]))
+        heard.vectors.append((voice.name, judges.speaker_encoder.embed(said)))
     if judges.recogniser:
         count = transcripts.count_errors(text, judges.recogniser.transcribe(said, voice.language), voice.language)
         heard.errors, heard.length = heard.errors + count.errors, heard.length + count.length
@@ -76,9 +77,20 @@ def _mel(sound: Audio) -> np.ndarray:
     return audio.log_mel(sound.samples)
 
 
+def similarity(heard: Heard, plain: Heard) -> float:
+    """Mean cosine of every sound to the other sentences of its voice in the plain precision."""
+    pairs = [
+        float(own @ other)
+        for place, (voice, own) in enumerate(heard.vectors)
+        for at, (of, other) in enumerate(plain.vectors)
+        if at != place and of == voice
+    ]
+    return float(np.mean(pairs))
+
+
 def measure(models: Path, voices: list[Voice], count: int, judges: Judges) -> str:
     """The table."""
-    rows, plain = [], {}
+    found, plain = [], {}
     texts = [(text, voice) for voice in voices for text in sentences.unseen(voice.language, count)]
     with tempfile.TemporaryDirectory() as folder:
         for kind, target in KINDS:
@@ -89,20 +101,21 @@ def measure(models: Path, voices: list[Voice], count: int, judges: Judges) -> st
                 key = text, voice.name
                 plain.setdefault(key, engine.say(Request(text, language=voice.language), voice))
                 hear(heard, engine, text, voice, plain[key], judges)
-            rows.append(_row(f"{kind} for {target}", size, heard))
-    return table(
-        ["precision", "MB", "real time factor", "mel distance", "errors", "similarity to fp32", "DNSMOS"], rows
-    )
+            found.append((f"{kind} for {target}", size, heard))
+    rows = [_row(name, size, found[0][1], heard, found[0][2]) for name, size, heard in found]
+    head = ["precision", "MB", "of fp32", "real time factor", "mel distance", "errors", "similarity", "DNSMOS"]
+    return table(head, rows)
 
 
-def _row(name: str, size: int, heard: Heard) -> list[str]:
+def _row(name: str, size: int, whole: int, heard: Heard, plain: Heard) -> list[str]:
     return [
         name,
         f"{size / 1e6:.1f}",
+        f"{size / whole:.0%}",
         f"{heard.taken / heard.seconds:.3f}",
         f"{np.mean(heard.distances):.4f}",
         f"{100 * heard.errors / heard.length:.1f} %" if heard.length else NOTHING,
-        f"{np.mean(heard.similarities):.3f}" if heard.similarities else NOTHING,
+        f"{similarity(heard, plain):.3f}" if heard.vectors else NOTHING,
         f"{np.mean(heard.dnsmos):.2f}" if heard.dnsmos else NOTHING,
     ]
 

@@ -35,12 +35,12 @@ LEAST = 80.0  # seconds of a speaker: a minute, and something to judge by
 JUDGED = 4  # recordings that judge
 PAGE = """# Few-shot voices
 
-Written by `python bench/tune.py`; do not edit. Profile `{profile}`, {sentences} sentences a speaker that are in no
+Written by `python bench/tune.py`; do not edit. Profile {profile}, {sentences} sentences a speaker that are in no
 recording. Similarity: cosine of {encoder} to {judged} recordings that were not tuned on. Same person: the recordings
-tuned on against those.
+tuned on against those. Sharpness: how much neighbouring mel bands differ, as a share of the speaker's recordings.
 
 {table}
-Mean rise over zero-shot: {rise:+.3f}; errors {before:.1f} % before, {after:.1f} % after.
+Mean rise over zero-shot: {rise:+.3f}; errors {before:.1f} % before, {after:.1f} % after; same person {same:.3f}.
 
 Measured on {machine.processor}, {machine.cores} cores (load {machine.load:.1f}).
 """
@@ -61,6 +61,8 @@ class Found:
     """Percent, zero-shot and tuned."""
     factors: tuple[float, float]
     """Real time factors, zero-shot and tuned."""
+    sharpness: tuple[float, float]
+    """Of the mels, as a share of the recordings', zero-shot and tuned."""
     minutes: float
 
 
@@ -74,11 +76,18 @@ def speakers(data: Recordings, count: int) -> list[list[Clip]]:
     return sorted(enough, key=lambda own: -sum(clip.frames for clip in own))[:count]
 
 
+def sharpness(sounds: list[Audio]) -> float:
+    """Mean second difference of log mels over the bands: what is blurred has little."""
+    return float(np.mean([np.abs(np.diff(audio.log_mel(sound.samples), n=2, axis=1)).mean() for sound in sounds]))
+
+
 class Trial:
     """Tunes to one speaker after the other and judges them."""
 
-    def __init__(self, data: Recordings, models: Path, judges: Judges, profile: str, count: int) -> None:
-        self.data, self.models, self.judges, self.profile, self.count = data, models, judges, profile, count
+    def __init__(
+        self, data: Recordings, models: Path, judges: Judges, options: fine_tuning.Options, count: int
+    ) -> None:
+        self.data, self.models, self.judges, self.options, self.count = data, models, judges, options, count
         self.engine = Engine(models)
 
     def run(self, clips: list[Clip], folder: Path) -> Found:
@@ -91,8 +100,7 @@ class Trial:
             path.with_suffix(".txt").write_text(clip.text, encoding="utf-8")
         begun = time.monotonic()
         own = own_recordings.read(own_recordings.sources(folder), self.engine)
-        options = fine_tuning.PROFILES[self.profile]
-        arrays = fine_tuning.adapt(own, self.models, self.engine, options, folder / "state", lambda *_: None)
+        arrays = fine_tuning.adapt(own, self.models, self.engine, self.options, folder / "state", lambda *_: None)
         minutes = (time.monotonic() - begun) / 60
         language = clips[0].language
         first, _ = self.engine.listen(Audio(self.data.samples(max(tuned_on[:5], key=lambda clip: clip.frames))))
@@ -106,6 +114,7 @@ class Trial:
         judged = self._vectors([Audio(self.data.samples(clip)) for clip in later])
         same = self._vectors([Audio(self.data.samples(clip)) for clip in tuned_on[:JUDGED]])
         heard = [self._said(voice, judged) for voice in voices]
+        natural = sharpness([Audio(self.data.samples(clip)) for clip in later])
         return Found(
             speaker=clips[0].speaker,
             language=language,
@@ -115,6 +124,7 @@ class Trial:
             tuned=heard[2][0],
             errors=(heard[0][1], heard[2][1]),
             factors=(heard[0][2], heard[2][2]),
+            sharpness=(heard[0][3] / natural, heard[2][3] / natural),
             minutes=minutes,
         )
 
@@ -122,8 +132,8 @@ class Trial:
         assert self.judges.speaker_encoder
         return np.stack([self.judges.speaker_encoder.embed(sound) for sound in sounds])
 
-    def _said(self, voice: Voice, judged: np.ndarray) -> tuple[float, float, float]:
-        """Similarity, errors in percent, real time factor."""
+    def _said(self, voice: Voice, judged: np.ndarray) -> tuple[float, float, float, float]:
+        """Similarity, errors in percent, real time factor, sharpness."""
         texts = sentences.unseen(voice.language, self.count)
         begun = time.perf_counter()
         sounds = [self.engine.say(Request(text, language=voice.language), voice).audio for text in texts]
@@ -133,7 +143,7 @@ class Trial:
             heard = [self.judges.recogniser.transcribe(sound, voice.language) for sound in sounds]
             counts = [transcripts.count_errors(*pair, voice.language) for pair in zip(texts, heard, strict=True)]
             errors = 100 * sum(count.errors for count in counts) / sum(count.length for count in counts)
-        return float((self._vectors(sounds) @ judged.T).mean()), errors, factor
+        return float((self._vectors(sounds) @ judged.T).mean()), errors, factor, sharpness(sounds)
 
 
 def main() -> int:
@@ -144,19 +154,24 @@ def main() -> int:
     parser.add_argument("--speakers", type=int, default=8)
     parser.add_argument("--sentences", type=int, default=4)
     parser.add_argument("--profile", choices=sorted(fine_tuning.PROFILES), default="quick")
+    parser.add_argument("--epochs", type=int, help="instead of the profile's")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     judges = Judges.open(options.judges)
     if judges.speaker_encoder is None:
         parser.error(f"{options.judges}: holds no speaker encoder")
     data = Recordings(options.cache)
-    trial = Trial(data, options.models, judges, options.profile, options.sentences)
+    recipe = fine_tuning.PROFILES[options.profile]
+    if options.epochs:
+        recipe = replace(recipe, epochs=options.epochs)
+    trial = Trial(data, options.models, judges, recipe, options.sentences)
     found = []
     for clips in speakers(data, options.speakers):
         with tempfile.TemporaryDirectory() as folder:
             found.append(trial.run(clips, Path(folder)))
         print(found[-1], file=sys.stderr, flush=True)
-    page = _page(found, options.profile, options.sentences, judges.speaker_encoder.name)
+    profile = f"{options.profile}, {recipe.epochs} epochs"
+    page = _page(found, profile, options.sentences, judges.speaker_encoder.name)
     print(page)
     if options.write:
         audio.write_bytes(options.write, page.encode())
@@ -164,12 +179,14 @@ def main() -> int:
 
 
 def _page(found: list[Found], profile: str, count: int, encoder: str) -> str:
-    head = "speaker,language,same person,zero-shot,mean profile,tuned,rise,errors before,after,RTF before,after,minutes"
+    head = "speaker,language,same person,zero-shot,mean profile,tuned,rise"
+    head += "".join(f",{name} before,after" for name in ("errors", "RTF", "sharpness")) + ",minutes"
     rows = [
         [f"speaker {place}", one.language]
         + [f"{value:.3f}" for value in (one.same, one.zero_shot, one.profile, one.tuned)]
         + [f"{one.tuned - one.zero_shot:+.3f}", *(f"{rate:.1f} %" for rate in one.errors)]
-        + [*(f"{factor:.3f}" for factor in one.factors), f"{one.minutes:.1f}"]
+        + [*(f"{factor:.3f}" for factor in one.factors), *(f"{share:.2f}" for share in one.sharpness)]
+        + [f"{one.minutes:.1f}"]
         for place, one in enumerate(found, start=1)
     ]
     return PAGE.format(
@@ -181,6 +198,7 @@ def _page(found: list[Found], profile: str, count: int, encoder: str) -> str:
         rise=float(np.mean([one.tuned - one.zero_shot for one in found])),
         before=float(np.mean([one.errors[0] for one in found])),
         after=float(np.mean([one.errors[1] for one in found])),
+        same=float(np.mean([one.same for one in found])),
         machine=about.machine(),
     )
 

@@ -194,3 +194,18 @@ def test_bad_alignments_are_refused_in_one_line(run, work, spoken, arguments):
     assert code == 2
     assert err.count("\n") == 1
     assert list(work.iterdir()) == []
+
+
+def test_a_manifest_is_not_overwritten(run, work, spoken):
+    code, _, err = run("speak", "Hi.", "--voice", "Ada", "-o", work / "hi.wav")
+    assert code == 0, err
+    before = (work / "hi.json").read_bytes()
+    code, _, err = run("align", work / "hi.wav", "Hi.", "-o", work / "hi.json")
+    assert code == 2
+    assert "hi.json" in err
+    assert err.count("\n") == 1
+    assert (work / "hi.json").read_bytes() == before
+    # What is no manifest may be written anew.
+    for _ in range(2):
+        code, _, err = run("align", spoken, TEXT, "-o", work / "out.json")
+        assert code == 0, err

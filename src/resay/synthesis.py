@@ -199,6 +199,8 @@ class Engine:
         self.codes = codes
         self.takes_adapters = "adapter" in graphs["acoustic_decoder"].shapes
         """Whether voices can be tuned on these weights."""
+        self.takes_ranks = "ranks" in graphs["acoustic_decoder"].shapes
+        """Whether a tuned voice may change the decoder's matrices."""
         self.acoustic = Acoustic(graphs["acoustic_encoder"], graphs["acoustic_decoder"], strength)
         self.vocoder = Vocoder(graphs["vocoder"])
         self.semantic = SemanticEncoder(graphs["semantic"])

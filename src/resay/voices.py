@@ -112,7 +112,10 @@ class Voice:
         if self.profile.sounds is not None:
             arrays["sounds"] = np.ascontiguousarray(self.profile.sounds, dtype="<f2")
         own = self.profile.adapter.arrays if self.profile.adapter is not None else {}
-        return arrays | {f"{ADAPTER}{name}": np.ascontiguousarray(own[name], dtype="<f4") for name in sorted(own)}
+        for name in sorted(own):
+            kind = "<f2" if name.endswith(".ranks") else "<f4"  # the ranks are most of a tuned voice
+            arrays[f"{ADAPTER}{name}"] = np.ascontiguousarray(own[name], dtype=kind)
+        return arrays
 
 
 def _seal(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:

@@ -17,6 +17,7 @@ from resay import audio, text, voices  # noqa: E402
 from resay.adapter import Adapter  # noqa: E402
 from resay.cli import main  # noqa: E402
 from resay.errors import BadRequest  # noqa: E402
+from resay.quality import finding  # noqa: E402
 from resay.synthesis import SHIPPED, Engine, Request  # noqa: E402
 from resay.train import (  # noqa: E402
     acoustic_net,
@@ -28,6 +29,7 @@ from resay.train import (  # noqa: E402
     reference_net,
     vocoder_net,
 )
+from resay.tuning import command  # noqa: E402
 
 from .conftest import chirp  # noqa: E402
 from .test_networks import shaken  # noqa: E402
@@ -104,7 +106,7 @@ def tune(models: Path, recordings: Path, tmp_path: Path, capsys: pytest.CaptureF
 
     def command(*options: str, folder: str = "voices") -> tuple[int, str, Path]:
         words = ["tune", "Eve", str(recordings), "--models", str(models), "--voices", str(tmp_path / folder)]
-        code = main([*words, "--epochs", "3", "--consent", "own", *options])
+        code = main([*words, "--epochs", "3", "--consent", "own", "--force", *options])
         captured = capsys.readouterr()
         return code, captured.out + captured.err, tmp_path / folder / "Eve.voice"
 
@@ -130,6 +132,26 @@ def test_the_same_recordings_give_the_same_file(tune, models: Path) -> None:
     plain = replace(voice, profile=replace(voice.profile, adapter=None))
     sounds = [engine.say(Request("Good morning."), one).audio.digest() for one in (voice, voice, plain)]
     assert sounds[0] == sounds[1] != sounds[2]
+
+
+def test_what_spoils_timbre_is_refused_or_recorded(
+    models: Path, recordings: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def humming(files, texts, checks):
+        del texts, checks
+        return [], [finding("music", "refusal", "music", "hum", "no music", (0.0, 1.0)), *advice], None
+
+    advice = [finding("no_questions", "advice", "no question", "flat", "ask")]
+    monkeypatch.setattr(command, "gate", humming)
+    words = ["tune", "Eve", str(recordings), "--models", str(models), "--voices", str(tmp_path), "--consent", "own"]
+    assert main([*words, "--epochs", "1"]) == 2
+    told = capsys.readouterr().err
+    assert "music" in told
+    assert "--force" in told
+    assert told.count("\n") == 1
+    assert list(tmp_path.rglob("*.voice")) == []
+    assert main([*words, "--epochs", "1", "--force"]) == 0, capsys.readouterr().err
+    assert voices.load(tmp_path / "Eve.voice").tuning["forced"] == ["music"]
 
 
 class Killed(BaseException):
@@ -162,6 +184,26 @@ def test_a_killed_run_goes_on_to_the_same_file(tune, monkeypatch: pytest.MonkeyP
     assert code == 0, told
     assert taken[before] == taken[before - 1]  # the step that was killed, and none before it, is taken again
     assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_ranks_begin_without_a_change_and_only_where_the_weights_take_them(models: Path, tune) -> None:
+    net = shaken(
+        acoustic_net.AcousticNet(export.shape_of(models / "acoustic_encoder.onnx", acoustic_net.AcousticShape))
+    )
+    tuned = fine_tuning.TunedAcoustic(net, fine_tuning.Options(rank=3)).eval()
+    ranks = tuned.own.arrays[fine_tuning.RANKS]
+    assert ranks.shape == (1, 2, 3, 8 * net.shape.decoder_width)
+    assert ranks.abs().max() > 0
+    x, condition = torch.randn(1, 6, net.shape.width), torch.randn(1, net.shape.condition)
+    with torch.no_grad():
+        torch.testing.assert_close(tuned.decode(x, None, condition)[1], net.decode(x, None, condition)[1])
+    plain = fine_tuning.TunedAcoustic(net, fine_tuning.Options(rank=0))
+    assert fine_tuning.RANKS not in plain.own.arrays
+    code, told, path = tune()
+    assert code == 0, told
+    adapter = voices.load(path).profile.adapter
+    assert adapter is not None
+    assert adapter.arrays[fine_tuning.RANKS].shape == (2, fine_tuning.PROFILES["quick"].rank, 128)
 
 
 def test_layers_that_are_left_out_stay_zero(tune) -> None:

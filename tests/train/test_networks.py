@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from resay.train import (  # noqa: E402
     aligner_net,
     aligner_stage,
     annotations,
+    command,
     critic,
     export,
     loop,
@@ -31,6 +33,7 @@ from resay.train import (  # noqa: E402
     vocoder_net,
     vocoder_stage,
 )
+from resay.train.layers import Block  # noqa: E402
 
 ACOUSTIC = acoustic_net.AcousticShape(
     width=32,
@@ -106,7 +109,9 @@ def test_reference_export_agrees(tmp_path: Path) -> None:
 
 def adapter_inputs(graph: OnnxGraph, size: float) -> dict[str, torch.Tensor]:
     """Random arrays of this size for everything that a graph takes of a tuned voice."""
-    return {name: size * torch.randn(graph.shapes[name]) for name in adapter.INPUTS if name in graph.shapes}
+    given = [name for name in adapter.INPUTS if name in graph.shapes]
+    shapes = {name: [it if isinstance(it, int) else 3 for it in graph.shapes[name]] for name in given}
+    return {name: size * torch.randn(shape) for name, shape in shapes.items()}
 
 
 @pytest.mark.parametrize(("bits", "tolerance"), [(16, 0.01), (8, 0.06)])
@@ -116,7 +121,7 @@ def test_acoustic_export_agrees(tmp_path: Path, bits: int, tolerance: float, siz
     export.export_acoustic(net, tmp_path, bits)
     encoder, decoder = (OnnxGraph(tmp_path / f"acoustic_{part}.onnx") for part in ("encoder", "decoder"))
     own, own_decoder = adapter_inputs(encoder, size), adapter_inputs(decoder, size)
-    assert (set(own), set(own_decoder)) == ({"offset", "adapter"}, {"adapter", "tone"})
+    assert (set(own), set(own_decoder)) == ({"offset", "adapter"}, {"adapter", "ranks", "tone"})
     ids, timbre, style = torch.tensor([[1, 20, 30, 40, 2]]), torch.randn(1, 192), torch.randn(1, 16)
     meaning, sounds = torch.randn(1, 5, 64), torch.randn(1, *aligner.SOUNDS).abs()
     given = {"ids": ids, "semantic": meaning, "timbre": timbre, "style": style, "sounds": sounds}
@@ -128,13 +133,13 @@ def test_acoustic_export_agrees(tmp_path: Path, bits: int, tolerance: float, siz
     with torch.no_grad():
         condition = net.conditioner(timbre, style, torch.tensor([[1.0, 0.1]]))
         # Without anything of its own, a voice is what it was before there were adapters.
-        parts = [None, None] if size == 0 else [own["adapter"], own_decoder["adapter"]]
+        parts = [None, None, None] if size == 0 else [own["adapter"], own_decoder["adapter"], own_decoder["ranks"]]
         condition = condition + own["offset"]
         text, _ = net.text(ids, meaning, sounds, condition, adapter=parts[0])
         x = net.frames(text, owner, plan)
         mean, deviation = net.prior_of(x)
         latent = net.flow.inverse(mean + noise * deviation.exp(), condition)
-        _, mel, voicing = net.decode(x, latent, condition, adapter=parts[1])
+        _, mel, voicing = net.decode(x, latent, condition, adapter=parts[1], ranks=parts[2])
         mel = acoustic_net.toned(mel, own_decoder["tone"])
     np.testing.assert_allclose(said["mel"], mel.numpy(), atol=tolerance * float(mel.abs().max()))
     np.testing.assert_allclose(said["voicing"], voicing.numpy(), atol=tolerance * float(mel.abs().max()))
@@ -307,6 +312,29 @@ def test_the_aligner_learns_where_sounds_are(cache: Path, tmp_path: Path) -> Non
     assert all(sum(found[clip.id]) == clip.frames for clip in data.clips)
     heard = annotations.Heard(data, cache)
     assert [len(heard.of(position)) for position in range(len(data.clips))] == [clip.frames for clip in data.clips]
+
+
+def test_the_aligner_goes_on_from_exported_weights(cache: Path, tmp_path: Path) -> None:
+    net = shaken(aligner_net.AlignerNet(aligner_net.AlignerShape()))
+    export.export_aligner(net, tmp_path / "aligner.onnx")
+    copied = shutil.copytree(cache, tmp_path / "cache")
+    (copied / "durations.jsonl").unlink(missing_ok=True)
+    command.train_aligner(copied, tmp_path / "out", steps=2, threads=1, rounds=1, init=tmp_path, learning_rate=1e-6)
+    after = torch.load(tmp_path / "out" / "aligner" / "checkpoint.pt", weights_only=True)["average"]
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(after[name], value, atol=0.01, rtol=0.01)
+
+
+def test_a_change_of_low_rank_is_a_change_of_the_matrices() -> None:
+    torch.manual_seed(0)
+    block = shaken(Block(8, 3, 3))
+    x, ranks = torch.randn(1, 11, 8), 0.3 * torch.randn(1, 2, 64)
+    with torch.no_grad():
+        said = block(x, ranks=ranks)
+        into, widened, back, narrowed = ranks[0].split([8, 24, 24, 8], dim=-1)
+        block.widen.weight += (into.T @ widened).T
+        block.narrow.weight += (back.T @ narrowed).T
+        torch.testing.assert_close(said, block(x))
 
 
 def test_aligner_export_agrees(tmp_path: Path) -> None:

@@ -76,8 +76,10 @@ def align(mel: np.ndarray, sentence: Sentence, aligner: Aligner) -> Alignment:
     except ValueError as error:
         raise BadAudio(f"{FORMAT.seconds(len(mel)):.1f} s of sound are too short for this text") from error
     edges = np.concatenate([[0], np.cumsum(durations)])
-    evidence = gathered(score, states, durations, sentence)
-    certain = doubts.sureness_of_words(evidence.words)
+    fitted = doubts.shipped()
+    evidence = gathered(score, states, durations, sentence, fitted.lengths)
+    certain = 1.0 - fitted.words.probability(evidence.words)
+    surplus = fitted.places.probability(evidence.places)
     return Alignment(
         words=tuple(_words(sentence, edges, certain)),
         characters=tuple(_characters(sentence, edges)),
@@ -87,7 +89,7 @@ def align(mel: np.ndarray, sentence: Sentence, aligner: Aligner) -> Alignment:
             if not phonemes.is_pause(symbol)
         ),
         sentences=tuple(_sentences(sentence)),
-        disagreements=tuple(_disagreements(sentence, edges, score, evidence, certain)),
+        disagreements=tuple(_disagreements(sentence, edges, score, evidence, certain, surplus)),
         text=sentence.text,
         seconds=FORMAT.seconds(len(mel)),
     )
@@ -118,7 +120,9 @@ class Evidence:
     """Past its last frame."""
 
 
-def gathered(score: np.ndarray, states: States, durations: np.ndarray, sentence: Sentence) -> Evidence:
+def gathered(
+    score: np.ndarray, states: States, durations: np.ndarray, sentence: Sentence, lengths: doubts.Lengths
+) -> Evidence:
     """Evidence along the way found, stretch by stretch; a stretch ends between two words."""
     edges = np.concatenate([[0], np.cumsum(durations)])
     spans = [word.phonemes for word in sentence.words]
@@ -137,7 +141,8 @@ def gathered(score: np.ndarray, states: States, durations: np.ndarray, sentence:
         local = [(int(places[a - left]), int(places[b - left])) for a, b in spans[first:end]]
         found = search.alternatives(score[frames], held, local, free[frames])
         parts.append((first, end, frames.start, found))
-    return _joined(parts, score, gap, states, edges, spans)
+    mandarin = np.array([float(word.language == "zh") for word in sentence.words])
+    return _joined(parts, doubts.Way(score, states.classes, edges, spans, mandarin, lengths))
 
 
 def _stretches(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -150,27 +155,20 @@ def _stretches(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return groups
 
 
-def _joined(
-    parts: list[tuple[int, int, int, search.Alternatives]],
-    score: np.ndarray,
-    gap: np.ndarray,
-    states: States,
-    edges: np.ndarray,
-    spans: Sequence[tuple[int, int]],
-) -> Evidence:
-    count = len(spans)
-    extra, starts, ends = np.full(count + 1, -np.inf), np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
+def _joined(parts: list[tuple[int, int, int, search.Alternatives]], way: doubts.Way) -> Evidence:
+    count = len(way.spans)
+    extra = np.full((count + 1, len(doubts.PRICES)), -np.inf)
+    starts, ends = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
     skip = np.concatenate([found.skip for _, _, _, found in parts])
     for first, end, offset, found in parts:
         # Where two stretches meet, both have looked; the greater gain counts.
         for place in range(first, end + 1):
-            if found.extra[place - first] > extra[place]:
+            if found.extra[place - first, 0] > extra[place, 0]:
                 extra[place] = found.extra[place - first]
                 starts[place] = found.extra_start[place - first] + offset
                 ends[place] = found.extra_end[place - first] + offset
-    words = doubts.word_features(score, gap, states.classes, edges, spans, skip)
-    places = doubts.place_features(score, extra, starts, ends, words)
-    return Evidence(words, places, starts, ends)
+    words = doubts.word_features(way, skip, extra)
+    return Evidence(words, doubts.place_features(way, skip, extra, starts, ends), starts, ends)
 
 
 def _stretch(text: str, first: int, end: int) -> Stretch:
@@ -218,7 +216,12 @@ def _sentences(sentence: Sentence) -> list[tuple[int, int]]:
 
 
 def _disagreements(
-    sentence: Sentence, edges: np.ndarray, score: np.ndarray, evidence: Evidence, certain: np.ndarray
+    sentence: Sentence,
+    edges: np.ndarray,
+    score: np.ndarray,
+    evidence: Evidence,
+    certain: np.ndarray,
+    surplus: np.ndarray,
 ) -> list[Disagreement]:
     found = []
     for number, sure in enumerate(certain):
@@ -227,9 +230,8 @@ def _disagreements(
             start, end = (FORMAT.seconds(int(edges[at])) for at in word.phonemes)
             found.append(Disagreement(word.text, start, end, "missing", round(1 - float(sure), 3)))
     told: set[int] = set()
-    certainties = doubts.sureness_of_places(evidence.places)
-    for place in np.argsort(-certainties):
-        sure, first, past = certainties[place], int(evidence.starts[place]), int(evidence.ends[place])
+    for place in np.argsort(-surplus):
+        sure, first, past = surplus[place], int(evidence.starts[place]), int(evidence.ends[place])
         # A word said twice may be too much before or behind itself: what lies beside something told is the same.
         if sure > doubts.LINE and not told & {place - 1, place, place + 1}:
             told.add(int(place))

@@ -1,6 +1,6 @@
 """The way of a text through a sound, and what it would gain by leaving a word out or passing over some sound.
 
-Letters in shapes: T frames, S states, W words. A state is one phoneme; pauses may be passed over.
+Letters in shapes: T frames, S states, W words, F prices. A state is one phoneme; pauses may be passed over.
 """
 
 from __future__ import annotations
@@ -111,9 +111,10 @@ class Alternatives:
     skip: np.ndarray
     """For every word the gain of leaving it out, float32 (W,)."""
     extra: np.ndarray
-    """For every place between words (before the first, …, after the last) the gain of passing over sound, (W + 1,)."""
+    """For every place between words (before the first, …, after the last) the gain of passing over sound, at each price
+    of doing so, (W + 1, F)."""
     extra_start: np.ndarray
-    """First frame of that sound, int64 (W + 1,)."""
+    """First frame of that sound at the first price, int64 (W + 1,)."""
     extra_end: np.ndarray
     """Past its last frame."""
 
@@ -121,26 +122,27 @@ class Alternatives:
 def alternatives(score: np.ndarray, states: States, words: list[tuple[int, int]], free: np.ndarray) -> Alternatives:
     """Gains over the best way that keeps to the text, from log posteriors (T, K).
 
-    `words` are stretches of states; `free` (T,) is what a frame scores that belongs to no word. Forward and backward
-    scores make every departure one sum, so that all of them cost two searches (after Moreno et al. 1998).
+    `words` are stretches of states; `free` (F, T) is what a frame scores that belongs to no word, at each of several
+    prices. Forward and backward scores make every departure one sum, so that all of them cost two searches (after
+    Moreno et al. 1998).
     """
     ahead = reach(score, states)
     behind = reach(score[::-1], States(states.classes[::-1], states.optional[::-1]))[::-1, ::-1]
     total = max(ahead[-1, -1], ahead[-1, -2] if states.optional[-1] else _NEVER)
-    past = np.concatenate([[0.0], np.cumsum(free, dtype=np.float64)]).astype(np.float32)
+    past = np.pad(np.cumsum(free, axis=1, dtype=np.float64), ((0, 0), (1, 0))).astype(np.float32)
     skip = np.zeros(len(words), dtype=np.float32)
-    extra = np.zeros(len(words) + 1, dtype=np.float32)
+    extra = np.zeros((len(words) + 1, len(free)), dtype=np.float32)
     starts, ends = np.zeros(len(words) + 1, np.int64), np.zeros(len(words) + 1, np.int64)
     firsts = [first for first, _ in words] + [len(states.classes)]
     lasts = [0] + [end for _, end in words]
     for number, (first, last) in enumerate(zip(firsts, lasts, strict=True)):
         # The pauses between the words may come before the free sound, after it, or both.
         before, after = _until(ahead, states, first), _from(behind, states, last)
-        leave = before - past[1:]
-        joined = np.maximum.accumulate(leave)[:-2] + past[2:-1] + after[2:]
-        end = int(joined.argmax()) + 2
-        extra[number], ends[number] = joined[end - 2] - total, end
-        starts[number] = int(leave[: end - 1].argmax()) + 1
+        leave = before - past[:, 1:]
+        joined = np.maximum.accumulate(leave, axis=1)[:, :-2] + past[:, 2:-1] + after[2:]
+        extra[number] = joined.max(axis=1) - total
+        ends[number] = int(joined[0].argmax()) + 2
+        starts[number] = int(leave[0, : ends[number] - 1].argmax()) + 1
         if number < len(words):
             skip[number] = float((before[:-1] + _from(behind, states, words[number][1])[1:]).max()) - total
     return Alternatives(skip, extra, starts, ends)

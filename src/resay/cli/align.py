@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import typer
 
-from .. import audio, outputs, pictures, text
+from .. import audio, manifest, outputs, pictures, text
 from ..errors import BadFile, BadOption, BadText, ResayError
 from ..pictures import Mark, Tier
 from . import checking, options, sources
@@ -66,6 +66,8 @@ def align_command(
     A folder's texts lie beside its sounds as NAME.txt.
     """
     jobs = _jobs(clip, said, output, file_format, picture)
+    for job in jobs:
+        _spare_manifest(job.target)
     readings, _ = sources.lexicon(lexicon)
     read = [(job, _sentence(job, language, readings)) for job in jobs]
     engine = sources.engine(sources.Weights(models, threads))
@@ -115,6 +117,15 @@ def _jobs(
     if picture and picture.suffix.lower() not in PICTURES:
         raise BadOption(message("align_ending", output=picture, endings=", ".join(PICTURES)))
     return [Job(clip, spoken, output or clip.with_suffix(_ending(chosen)), chosen, picture)]
+
+
+def _spare_manifest(target: Path) -> None:
+    """What made a sound lies beside it as NAME.json: an alignment of that name would make the sound nobody's."""
+    try:
+        manifest.read(target)
+    except BadFile:
+        return
+    raise BadOption(message("is_manifest", file=target))
 
 
 def _ending(file_format: str) -> str:

@@ -224,6 +224,10 @@ MESSAGES = {
         "请给出 {clip} 的文本：TEXT，或旁边的 {file}",
     ),
     "align_ending": ("{output}: give a file ending in {endings}", "{output}：请给出以 {endings} 结尾的文件"),
+    "is_manifest": (
+        "{file}: is the manifest of a sound, which an alignment does not overwrite; give another name with -o",
+        "{file}：是一个音频的清单，对齐结果不会覆盖它；请用 -o 另取文件名",
+    ),
     "aligned": (
         "{output}: {words} words, heard with {sure:.0%} confidence",
         "{output}：{words} 个词，平均置信度 {sure:.0%}",

@@ -26,6 +26,8 @@ from ..text import phonemes
 from .layers import Block, masked_mean, steered
 
 PLAN_COLUMNS = 5
+EXPANSION = 3
+"""How much wider the decoder's blocks are inside."""
 LATENT_PARTS = ("posterior.", "flow.", "prior.", "enter_latent.")
 """Parameters that the feed-forward path does without."""
 
@@ -53,6 +55,11 @@ class AcousticShape:
     style: int = 16
     condition: int = 256
     mel_bands: int = FORMAT.mel_bands
+
+
+def ranks(shape: AcousticShape, rank: int) -> tuple[int, int, int]:
+    """Shape of a change of the decoder's matrices, of so low a rank: see `layers.Block`."""
+    return shape.decoder_layers, rank, 2 * (1 + EXPANSION) * shape.decoder_width
 
 
 class Conditioner(nn.Module):
@@ -245,7 +252,7 @@ class AcousticNet(nn.Module):
         self.enter = nn.Linear(shape.width, shape.decoder_width)
         self.enter_latent = nn.Linear(shape.latent, shape.decoder_width, bias=False)
         self.decoder = nn.ModuleList(
-            Block(shape.decoder_width, 7, 3, shape.condition, depth=shape.decoder_layers)
+            Block(shape.decoder_width, 7, EXPANSION, shape.condition, depth=shape.decoder_layers)
             for _ in range(shape.decoder_layers)
         )
         self.norm = nn.LayerNorm(shape.decoder_width)
@@ -276,13 +283,14 @@ class AcousticNet(nn.Module):
         condition: Tensor,
         mask: Tensor | None = None,
         adapter: Tensor | None = None,
+        ranks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Pairs (B, H, C) and latent (B, H, Z) -> mel before and after the postnet (B, T, M), voicing logit (B, T)."""
         pairs = None if mask is None else mask[:, 0::2]
         x = self.enter(x)
         if latent is not None:
             x = x + self.enter_latent(latent)
-        x = steered(self.decoder, x, condition, pairs, adapter)
+        x = steered(self.decoder, x, condition, pairs, adapter, ranks)
         batch, count, _ = x.shape
         out = self.leave(self.norm(x)).reshape(batch, 2 * count, self.shape.mel_bands + 1)
         mel, voicing = out[..., :-1], out[..., -1]

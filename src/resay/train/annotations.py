@@ -136,6 +136,11 @@ def durations(recordings: Recordings, cache: Path) -> dict[str, list[int]]:
     return _read_lines(cache / "durations.jsonl") or teacher_durations(recordings)
 
 
+def are_aligned(cache: Path) -> bool:
+    """Whether an aligner has been over the recordings."""
+    return (cache / "durations.jsonl").exists()
+
+
 def write_durations(cache: Path, found: dict[str, list[int]]) -> None:
     _write_lines(cache / "durations.jsonl", found)
 

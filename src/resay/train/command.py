@@ -291,13 +291,23 @@ def train_aligner(
     device: Device = "cpu",
     learning_rate: Rate = 1.5e-3,
     rounds: Annotated[int, typer.Option(help="How often to train and to align; the budget is shared.")] = 3,
+    init: Init = None,
 ) -> None:
-    """The aligner: train, align every clip, train on what was found, and so on."""
+    """The aligner: train, align every clip, train on what was found, and so on.
+
+    With --init the first labels are what that aligner finds, or has found already where the cache holds durations.
+    """
     data = recordings.Recordings(cache)
     shape = aligner_net.AlignerShape()
     net = aligner_net.AlignerNet(shape)
     exact = annotations.teacher_durations(data)
-    found = exact or aligner_stage.equal_shares(data, cache)
+    if init:
+        export.restore(net, init / "aligner.onnx")
+        if not annotations.are_aligned(cache):
+            aligner_stage.align_all(net.eval(), data, cache)
+        found = annotations.durations(data, cache) | exact
+    else:
+        found = exact or aligner_stage.equal_shares(data, cache)
     for number in range(rounds):
         rows, held_out = aligner_stage.labelled(data, cache, found)
         options = loop.Options(

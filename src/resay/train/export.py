@@ -19,6 +19,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from .. import aligner, audio
+from . import acoustic_net
 from .acoustic_net import LATENT_PARTS, AcousticNet, toned
 from .aligner_net import AlignerNet
 from .gate_net import GateNet
@@ -85,6 +86,7 @@ class _AcousticDecoder(nn.Module):
         plan: Tensor,
         condition: Tensor,
         adapter: Tensor,
+        ranks: Tensor,
         tone: Tensor,
         noise: Tensor | None = None,
         strength: Tensor | None = None,
@@ -94,7 +96,7 @@ class _AcousticDecoder(nn.Module):
         if noise is not None and strength is not None:
             mean, deviation = self.net.prior_of(x)
             latent = strength * self.net.flow.inverse(mean + noise * torch.exp(deviation), condition)
-        _, mel, voicing = self.net.decode(x, latent, condition, adapter=adapter)
+        _, mel, voicing = self.net.decode(x, latent, condition, adapter=adapter, ranks=ranks)
         return toned(mel, tone), voicing
 
 
@@ -177,12 +179,13 @@ def export_acoustic(net: AcousticNet, folder: Path, bits: int = 8, latent: bool 
         "plan": torch.zeros(1, 40, 5 + shape.mel_bands),
         "condition": condition,
         "adapter": torch.zeros(1, shape.decoder_layers, 2 * shape.decoder_width),
+        "ranks": torch.zeros(1, *acoustic_net.ranks(shape, 2)),
         "tone": torch.zeros(1, 2, shape.mel_bands),
     }
     if latent:
         frames |= {"noise": torch.zeros(1, 20, shape.latent), "strength": torch.ones(1)}
     axes = {name: {1: "frames"} for name in ("owner", "plan", "mel", "voicing")}
-    axes |= {"text": {1: "phonemes"}, "noise": {1: "pairs"}}
+    axes |= {"text": {1: "phonemes"}, "noise": {1: "pairs"}, "ranks": {2: "rank"}}
     model = _export(_AcousticDecoder(net), frames, ["mel", "voicing"], axes)
     _write(model, folder / "acoustic_decoder.onnx", asdict(shape), bits)
 

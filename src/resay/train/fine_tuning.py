@@ -1,9 +1,10 @@
 """Tuning to one voice: the weights stay as they are, and a small adapter learns what the speaker does with them.
 
 The adapter moves the condition and every block's scale and shift (`resay.adapter`); scaling and shifting features is
-how FiLM (Perez et al. 2018) and (IA)³ (Liu et al. 2022) fit large networks with few examples. Everything is a function
-of (recordings, options): one thread, chance drawn anew for every step from the seed, so that a killed run goes on to
-the same adapter.
+how FiLM (Perez et al. 2018) and (IA)³ (Liu et al. 2022) fit large networks with few examples. The matrices of the mel
+decoder change by a product of low rank (LoRA, Hu et al. 2022): most of the likeness comes from that. Everything is a
+function of (recordings, options): one thread, chance drawn anew for every step from the seed, so that a killed run goes
+on to the same adapter.
 
 Letters in shapes: B batch, T frames, P phonemes, M mel bands, D condition.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ SAVED_EVERY = 10  # steps
 KEPT_BACK = 10  # one sentence in so many is not tuned on
 Told = Callable[[str, int, int, float], None]
 """Told of every step: the model, the step, of how many, the loss."""
+RANKS = "acoustic_decoder.ranks"
 PARTS = ("encoder", "decoder", "prosody")
 """What `--layers` chooses from: steered blocks by the graph they are in."""
 
@@ -44,24 +46,27 @@ class Options:
 
     epochs: int = 40
     """Times that every recording is heard."""
-    learning_rate: float = 4e-3
+    learning_rate: float = 2e-3
     dropout: float = 0.1
-    """Share of the adapter's entries left out in a step: no single one may carry the voice."""
+    """Share of the scales and shifts left out in a step: no single one may carry the rhythm or the voice."""
     duration_weight: float = 1.0
     """Of durations among the three tokens of prosody."""
-    likeness_weight: float = 1.0
-    """Of what the reference encoder hears, against the distance of mels."""
+    likeness_weight: float = 0.0
+    """Of what the reference encoder hears, against the distance of mels. It hears envelopes and channels above all, so
+    the mels alone decide unless it is asked."""
     layers: tuple[str, ...] = PARTS
+    rank: int = 8
+    """Of the change of the mel decoder's matrices; 0 leaves them as they are."""
     frames: int = 1600
     """Padded mel frames in a batch."""
     seed: int = 42
 
 
-PROFILES = {"quick": Options(epochs=40), "quality": Options(epochs=120, learning_rate=3e-3)}
+PROFILES = {"quick": Options(epochs=40), "quality": Options(epochs=120, learning_rate=1e-3, rank=16)}
 
 
 class _Parts(nn.Module):
-    """Named trainable arrays, zero at first, with dropout over their entries while training."""
+    """Named trainable arrays, zero at first, with dropout over the entries of all but the ranks while training."""
 
     def __init__(self, shapes: dict[str, tuple[int, ...]], dropout: float) -> None:
         super().__init__()
@@ -70,7 +75,16 @@ class _Parts(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def __getitem__(self, name: str) -> Tensor:
-        return self.dropout(self.arrays[name])
+        return self.arrays[name] if name == RANKS else self.dropout(self.arrays[name])
+
+
+def _begin(ranks: Tensor, width: int, seed: int) -> None:
+    """Rows that read begin at random, rows that write at nothing: the first step changes no sound."""
+    random = torch.Generator().manual_seed(seed)
+    inner = acoustic_net.EXPANSION * width
+    for first, size in ((0, width), (width + inner, inner)):
+        part = ranks[..., first : first + size]
+        part.copy_(torch.randn(part.shape, generator=random) * size**-0.5)
 
 
 class TunedAcoustic(nn.Module):
@@ -79,15 +93,17 @@ class TunedAcoustic(nn.Module):
     def __init__(self, net: AcousticNet, options: Options) -> None:
         super().__init__()
         shape = net.shape
-        self.own = _Parts(
-            {
-                "acoustic_encoder.offset": (shape.condition,),
-                "acoustic_encoder.adapter": (shape.encoder_layers, 2 * shape.width),
-                "acoustic_decoder.adapter": (shape.decoder_layers, 2 * shape.decoder_width),
-                "acoustic_decoder.tone": (2, shape.mel_bands),
-            },
-            options.dropout,
-        )
+        shapes = {
+            "acoustic_encoder.offset": (shape.condition,),
+            "acoustic_encoder.adapter": (shape.encoder_layers, 2 * shape.width),
+            "acoustic_decoder.adapter": (shape.decoder_layers, 2 * shape.decoder_width),
+            "acoustic_decoder.tone": (2, shape.mel_bands),
+        }
+        if "decoder" in options.layers and options.rank:
+            shapes[RANKS] = acoustic_net.ranks(shape, options.rank)
+        self.own = _Parts(shapes, options.dropout)
+        if RANKS in shapes:
+            _begin(self.own.arrays[RANKS].data, shape.decoder_width, options.seed)
         for name, part in (("encoder", "acoustic_encoder.adapter"), ("decoder", "acoustic_decoder.adapter")):
             self.own.arrays[part].requires_grad = name in options.layers
         self.net = net.eval().requires_grad_(False)
@@ -100,7 +116,8 @@ class TunedAcoustic(nn.Module):
         return self.net.text(*inputs, adapter=self.own["acoustic_encoder.adapter"])
 
     def decode(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        coarse, fine, voicing = self.net.decode(*inputs, adapter=self.own["acoustic_decoder.adapter"])
+        ranks = self.own[RANKS] if RANKS in self.own.arrays else None
+        coarse, fine, voicing = self.net.decode(*inputs, adapter=self.own["acoustic_decoder.adapter"], ranks=ranks)
         self.said = acoustic_net.toned(fine, self.own["acoustic_decoder.tone"])
         return acoustic_net.toned(coarse, self.own["acoustic_decoder.tone"]), self.said, voicing
 
@@ -127,8 +144,9 @@ class TunedProsody(nn.Module):
 def acoustic_losses(net: TunedAcoustic, batch: Batch, encoder: ReferenceNet, options: Options) -> Losses:
     """Those of the acoustic model, and how unlike the speaker the reference encoder finds what was said."""
     found = acoustic_net.losses(net, batch)
-    timbre = encoder(net.said, batch["mask"])
-    found["unlikeness"] = (1 - (timbre * batch["timbre"]).sum(dim=-1)).mean()
+    if options.likeness_weight:
+        timbre = encoder(net.said, batch["mask"])
+        found["unlikeness"] = (1 - (timbre * batch["timbre"]).sum(dim=-1)).mean()
     weights = {"mel": 1.0, "coarse": 0.5, "average": 0.3, "voicing": 0.1, "unlikeness": options.likeness_weight}
     return {name: weights[name] * value for name, value in found.items() if name in weights}
 
@@ -281,6 +299,8 @@ def adapt(own: Own, models: Path, engine: Engine, options: Options, state: Path,
         raise BadRequest(f"{models}: these weights are of another kind of network; use the resay that made them")
     encoder.eval().requires_grad_(False)
     collator = OwnCollator(own, engine.codes)
+    if not engine.takes_ranks:
+        options = replace(options, rank=0)
     sounding, speaking = TunedAcoustic(acoustic, options), TunedProsody(prosody, options)
     rest, back = kept_back(own)
     lengths = [own.examples[row].clip.frames for row in rest]

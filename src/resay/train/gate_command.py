@@ -10,6 +10,7 @@ import typer
 
 from .. import audio
 from ..alignment.doubts import SHIPPED as DOUBTS
+from ..alignment.doubts import Doubts
 from ..gate.ears import SHIPPED as EARS
 from ..onnx_graph import OnnxGraph
 from ..synthesis import Engine
@@ -55,10 +56,17 @@ def fit_gate(cache: Path, models: Path, seed: int = 0) -> None:
 def train_doubts(
     cache: Cache = Path("runs/cache"),
     target: Annotated[Path, typer.Option(help="The file of the fitted models.")] = DOUBTS,
-    count: Annotated[int, typer.Option(help="Clips to fit on.")] = 600,
+    count: Annotated[int, typer.Option(help="Clips to fit on.")] = 2_500,
+    weights: Annotated[
+        Path | None, typer.Option("--models", help="Folder of weights whose aligner is heard with.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the clips and of the words changed.")] = 0,
 ) -> None:
     """How sure an alignment may be of a word, and of words that the text lacks."""
     data = recordings.Recordings(cache)
-    words, places = doubts_stage.gather(data, doubts_stage.chosen(data, count, seed), Engine().aligner, seed)
-    doubts_stage.write(doubts_stage.fit(*words), doubts_stage.fit(*places), target)
+    lengths = doubts_stage.usual_lengths(data, cache)
+    clips = doubts_stage.chosen(data, count, seed)
+    words, places = doubts_stage.gather(data, clips, Engine(weights, threads=1).aligner, lengths, seed)
+    alarms = doubts_stage.FALSE_ALARMS
+    models = doubts_stage.fit(words, alarms["words"], seed), doubts_stage.fit(places, alarms["places"], seed)
+    doubts_stage.write(Doubts(*models, lengths), target)

@@ -33,7 +33,9 @@ class Depthwise(nn.Module):
 class Block(nn.Module):
     """ConvNeXt block (Liu et al. 2022) over time, optionally steered by a condition (B, D) through scale and shift.
 
-    An adapter (B, 2 C) moves scale and shift for one voice; zeros leave every bit as it is.
+    An adapter (B, 2 C) moves scale and shift for one voice, and `ranks` (B, R, 2 C + 2 E), E being the inner width, add
+    a change of low rank to both matrices (LoRA, Hu et al. 2022): rows that read and rows that write, first of the
+    widening one. Zeros leave the block as it is.
     """
 
     def __init__(
@@ -65,22 +67,35 @@ class Block(nn.Module):
         condition: Tensor | None = None,
         mask: Tensor | None = None,
         adapter: Tensor | None = None,
+        ranks: Tensor | None = None,
     ) -> Tensor:
         y = self.norm(self.depthwise(x if mask is None else x * mask))
         if self.steer is not None:
             steering = self.steer(condition) if adapter is None else self.steer(condition) + adapter
             gain, shift = steering.unsqueeze(1).chunk(2, dim=-1)
             y = y * (1 + gain) + shift
-        y = self.narrow(self.dropout(functional.gelu(self.widen(y))))
+        if ranks is None:
+            y = self.narrow(self.dropout(functional.gelu(self.widen(y))))
+        else:
+            outer, inner = self.widen.in_features, self.widen.out_features
+            into, widened, back, narrowed = ranks.split([outer, inner, inner, outer], dim=-1)
+            y = functional.gelu(self.widen(y) + (y @ into.transpose(1, 2)) @ widened)
+            y = self.narrow(y) + (y @ back.transpose(1, 2)) @ narrowed
         return x + y * self.scale
 
 
 def steered(
-    blocks: Iterable[nn.Module], x: Tensor, condition: Tensor, mask: Tensor | None, adapter: Tensor | None
+    blocks: Iterable[nn.Module],
+    x: Tensor,
+    condition: Tensor,
+    mask: Tensor | None,
+    adapter: Tensor | None,
+    ranks: Tensor | None = None,
 ) -> Tensor:
-    """(B, T, C) through a stack of blocks, each with its row of the adapter (B, layers, 2 C)."""
+    """(B, T, C) through a stack of blocks, each with its row of the adapter (B, layers, 2 C) and of the ranks."""
     for layer, block in enumerate(blocks):
-        x = block(x, condition, mask, None if adapter is None else adapter[:, layer])
+        own = (None if part is None else part[:, layer] for part in (adapter, ranks))
+        x = block(x, condition, mask, *own)
     return x
 
 

@@ -1,24 +1,33 @@
 """What exported semantic encoders know, as a table.
 
-    python -m resay.train.semantic_report SENTENCES LABELS ENCODER.onnx ...
+    python -m resay.train.semantic_report SENTENCES LABELS ENCODER.onnx ... [--cache CACHE]
 
 SENTENCES and LABELS are those of `resay.train.polyphones`, and what its rule holds out is measured: readings by the
 shipped classifier, by each encoder alone, and by both together, their log probabilities added; the encoder's size, its
 time for a sentence of twenty words on one core, and how like its vectors are to those of the first encoder.
+
+With the cache of aligned recordings also what becomes of prosody where the shipped model is fed with each encoder's
+vectors: how badly it foresees durations, pitch contours and energies of held-out recordings, in nats a phoneme. A last
+row is without any meaning.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from .. import text
-from ..semantic import SemanticEncoder
-from ..text import classifier, polyphones
+from ..semantic import SEMANTIC, SemanticEncoder
+from ..synthesis import SHIPPED
+from ..text import classifier, phonemes, polyphones
+from . import acoustic_stage, annotations, export, prosody_stage, release, vectors
 from . import polyphones as training
+from .prosody_net import ProsodyNet, ProsodyShape
+from .recordings import Recordings
 
 TWENTY_WORDS = "The old man walked slowly down to the harbour every morning to see whether the small red boat had come."
 HEADINGS = ("encoder", "MB", "ms", "classifier", "encoder alone", "both", "likeness")
@@ -26,7 +35,9 @@ HEADINGS = ("encoder", "MB", "ms", "classifier", "encoder alone", "both", "liken
 
 def main() -> None:
     """Print the table."""
-    sentences, labels, *encoders = sys.argv[1:]
+    arguments = sys.argv[1:]
+    cache = Path(arguments.pop()) if "--cache" in arguments else None
+    sentences, labels, *encoders = (it for it in arguments if it != "--cache")
     lines = Path(sentences).read_text(encoding="utf-8").splitlines()
     found = training.examples(lines, Path(labels).read_text(encoding="utf-8").split())
     held_out = [(line, example) for line, example in found if training.is_held_out(line)]
@@ -40,6 +51,52 @@ def main() -> None:
         cells = [Path(name).parent.name, f"{size:.2f}", f"{1000 * seconds(encoder):.1f}", *figures, f"{like:.3f}"]
         print("| " + " | ".join(cells) + " |")
     print(f"\n{len(held_out)} held-out sentences.")
+    if cache:
+        _print_prosody(cache, [Path(name) for name in encoders])
+
+
+def _print_prosody(cache: Path, encoders: Sequence[Path]) -> None:
+    foresight = Foresight(cache)
+    named = [(path.parent.name, SemanticEncoder.open(path)) for path in encoders]
+    print("\n| encoder | durations | pitch | energy |\n|-|-|-|-|")
+    for name, encoder in [*named, ("none", None)]:
+        print("| " + " | ".join([name, *(f"{value:.4f}" for value in foresight.of(encoder))]) + " |")
+    print(f"\n{len(foresight.rows)} held-out recordings.")
+
+
+class Foresight:
+    """The shipped prosody model before held-out recordings."""
+
+    def __init__(self, cache: Path, models: Path = SHIPPED, most: int = 400) -> None:
+        recordings = Recordings(cache)
+        self.collator = Planned(recordings, annotations.profiles(cache))
+        held_out = acoustic_stage.examples(recordings, cache, held_out=True)
+        self.rows = held_out[:: max(1, len(held_out) // most)]
+        self.plans = [prosody_stage.measured(self.collator, row) for row in self.rows]
+        self.codes = release.read_codes(models / "model.json")
+        self.net = ProsodyNet(export.shape_of(models / "prosody_text.onnx", ProsodyShape))
+        export.restore_prosody(self.net, models)
+
+    def of(self, encoder: SemanticEncoder | None) -> list[float]:
+        """Nats a phoneme of durations, pitch and energy with an encoder's vectors, or with none."""
+        self.collator.encoder = encoder
+        check = prosody_stage.Check(self.collator, self.rows, self.plans, self.codes)
+        found = check(self.net.eval(), 0)
+        return [found[f"held_out_{name}"] for name in ("duration", "pitch", "energy")]
+
+
+class Planned(acoustic_stage.Collator):
+    """Reads meanings from an encoder as they are asked for, and not from the cache."""
+
+    def __init__(self, recordings: Recordings, profiles: annotations.Profiles) -> None:
+        self.recordings, self.profiles, self.style = recordings, profiles, profiles.style
+        self.encoder: SemanticEncoder | None = None
+
+    def semantic(self, example: acoustic_stage.Example) -> np.ndarray:
+        if self.encoder is None:
+            return np.zeros((len(example.ids), SEMANTIC), np.float32)
+        sentence = text.sentence(example.clip.text, example.clip.language)
+        return vectors.fitted(sentence, [phonemes.SYMBOLS[number] for number in example.ids], self.encoder)
 
 
 def shares_right(encoder: SemanticEncoder, held_out: list[tuple[str, training.Example]]) -> tuple[float, float, float]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -19,12 +20,13 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from .. import audio, consent, voices
 from ..adapter import Adapter
 from ..consent import Consent, Use
-from ..errors import BadOption, ConsentMissing
+from ..errors import BadAudio, BadOption, ConsentMissing
 from ..evaluate.judges import Judges
+from ..gate import Gate, gate
 from ..synthesis import SHIPPED, Engine
 from ..train import fine_tuning, own_recordings
 from ..train.fine_tuning import PARTS, PROFILES, Options
-from ..train.own_recordings import Own
+from ..train.own_recordings import Own, Source
 from ..voices import Voice, VoiceLibrary, checked_name
 from . import report
 from .report import Outcome
@@ -50,6 +52,9 @@ def tune(
     layers: Annotated[str | None, typer.Option(metavar="LIST", help="Of encoder,decoder,prosody; all.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the order of the recordings and of dropout.")] = 42,
     overwrite: Annotated[bool, typer.Option("--replace", help="Overwrite a voice of this name.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Tune on recordings that the quality gate refuses; the voice records it.")
+    ] = False,
     judges: Annotated[Path | None, typer.Option(metavar="DIR", help="Judge before and after with these.")] = None,
     page: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Page to hear before and after; holds kept-back sentences.")
@@ -74,21 +79,30 @@ def tune(
     )
     heard = Judges.open(judges)
     engine = Engine(models)
+    found = own_recordings.sources(recordings, text)
+    forced = _spoilt(found, engine, force)
     with _progress() as told:
-        own = own_recordings.read(own_recordings.sources(recordings, text), engine)
+        own = own_recordings.read(found, engine)
         agreed_here = consent.taken(permission, own.digest, date.today())
         plain = Voice(name, own.language, own.profile, agreed_here, source=own.digest, quality=own.quality)
         state = library.folders[-1] / ".tuning" / _key(name, own, options, engine)
         arrays = fine_tuning.adapt(own, models or SHIPPED, engine, options, state, told)
         tuned = replace(plain, profile=replace(own.profile, adapter=Adapter(engine.identity, arrays)))
         outcome = report.compare(engine, plain, tuned, own, fine_tuning.kept_back(own)[1], heard)
-    facts = asdict(options) | {"profile": profile, "seconds": round(own.seconds, 2)}
-    tuned = replace(tuned, tuning=facts | {"layers": list(options.layers)})
+    facts = {"profile": profile, "seconds": round(own.seconds, 2), "forced": forced}
+    tuned = replace(tuned, tuning=_recipe(options, arrays) | facts)
     path = library.add(tuned, overwrite)
     shutil.rmtree(state, ignore_errors=True)
     if page:
         audio.write_bytes(page, report.page(outcome).encode())
     _print(tuned, path, outcome, as_json)
+
+
+def _recipe(options: Options, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The options as the voice records them; of rank 0 where the weights take no ranks."""
+    ranks = arrays.get(fine_tuning.RANKS)
+    rank = 0 if ranks is None else ranks.shape[1]
+    return asdict(options) | {"layers": list(options.layers), "rank": rank}
 
 
 def _permission(choice: str | None, recordings: Path) -> Consent:
@@ -100,6 +114,23 @@ def _permission(choice: str | None, recordings: Path) -> Consent:
     found = consent.own() if choice == "own" else consent.from_file(choice)
     found.require(Use.TUNE, date.today())
     return found
+
+
+def _spoilt(found: Sequence[Source], engine: Engine, force: bool) -> list[str]:
+    """Codes of what the quality gate refuses in the recordings, sorted: of what would spoil the timbre.
+
+    Raises BadAudio, naming the first, where there is any and it is not forced.
+    """
+    checks = Gate(engine.reference, engine.aligner)
+    _, findings, _ = gate([source.sound for source in found], [source.words for source in found], checks)
+    refused = [it for it in findings if it.severity == "refusal"]
+    if refused and not force:
+        clips = len({it.clip for it in refused})
+        raise BadAudio(
+            f"{refused[0].clip}: {refused[0].message} ({clips} of {len(found)} recordings are refused; "
+            "`resay voice check` shows all, --force tunes nevertheless)"
+        )
+    return sorted({it.code for it in refused})
 
 
 def _options(profile: str, seed: int, layers: str | None, **given: float | None) -> Options:
