@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from resay import adapter, aligner, semantic, vocoder  # noqa: E402
+from resay import adapter, aligner, semantic, text, vocoder  # noqa: E402
 from resay.audio import FORMAT, read  # noqa: E402
 from resay.onnx_graph import OnnxGraph  # noqa: E402
 from resay.train import (  # noqa: E402
@@ -27,6 +27,7 @@ from resay.train import (  # noqa: E402
     prosody_net,
     recordings,
     reference_net,
+    release,
     vectors,
     vocoder_net,
     vocoder_stage,
@@ -233,6 +234,23 @@ def collator(cache: Path) -> acoustic_stage.Collator:
         np.full(count, 150.0, np.float32),
     )
     return acoustic_stage.Collator(data, found, annotations.Heard(data, cache), Meaning())
+
+
+def test_rates_and_what_is_usual_are_kept(cache: Path) -> None:
+    data = recordings.Recordings(cache)
+    known = annotations.transcribe(data, cache)
+    lengths = {clip.id: [4 if place % 2 else 8] * len(known[clip.id]) for place, clip in enumerate(data.clips)}
+    annotations.write_rates(data, cache, lengths)
+    rates, usual = np.load(cache / annotations.RATES), np.load(cache / annotations.USUAL_LENGTHS)
+    profiles = annotations.Profiles(*[np.zeros((len(data.clips), 16))] * 3, rates, usual)
+    found = profiles.usual_rate
+    for place, clip in enumerate(data.clips):
+        ids = text.phonemes.ids(known[clip.id])
+        deviation = found.deviation(ids, np.array(lengths[clip.id]))
+        assert deviation == pytest.approx((rates[place] - rates.mean()) / rates.std(), abs=1e-3)
+    assert rates[1] - rates[0] > 0.3
+    assert release._rate(profiles)["rate"]["usual"] == pytest.approx(usual, abs=1e-4)
+    assert annotations.Profiles(*[np.zeros((2, 16))] * 3, rates).usual_rate is None
 
 
 def test_acoustic_training_goes_downhill(collator: acoustic_stage.Collator, cache: Path, tmp_path: Path) -> None:
