@@ -14,7 +14,8 @@ from .aligner import SOUNDS
 from .audio import FORMAT, MEL_CENTRE, MEL_SPREAD, QUIETEST, energy, log_mel, speech_level
 from .onnx_graph import OnnxGraph
 from .pitch import PITCH_CENTRE, filled_pitch
-from .prosody import POINTS, Plan
+from .prompt import POINTS
+from .prosody import Plan
 from .reference import Profile
 
 _COMB_PITCHES = np.geomspace(50.0, 800.0, 193)

@@ -181,15 +181,15 @@ class Engine:
         """onnxruntime's names of the providers that were found."""
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
-            style = [np.array(self.shape[name], dtype=np.float32) for name in STYLE_FIELDS]
-            weights, self._usual_rate = _rate(self.shape, len(style[0]))
+            mean, spread = (np.array(self.shape[name], dtype=np.float32) for name in STYLE_FIELDS)
+            weights, self._usual_rate = _rate(self.shape, len(mean))
             guides = {language: np.array(rows, dtype=np.float32) for language, rows in self.shape["guides"].items()}
             cache, strength = tuple(self.shape["cache"]), float(self.shape["latent_strength"])
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenModel(f"{folder / 'model.json'}: damaged ({error}); reinstall resay") from error
         self.aligner = Aligner(graphs["aligner"])
         self._guides = guides
-        self.reference = Reference(graphs["reference"], self.aligner, *style, weights)
+        self.reference = Reference(graphs["reference"], self.aligner, mean, spread, weights)
         self.prosody = ProsodyModel(
             graphs["prosody_text"], graphs["prosody_steps"], graphs["prosody_heads"], codes, cache, adapter
         )
@@ -300,14 +300,14 @@ def _rate(shape: Mapping[str, Any], statistics: int) -> tuple[np.ndarray, UsualR
 
     Weights from before there was either know the rate as what is counted, and do not measure it.
     """
-    guessed = shape.get("rate_weights", np.eye(statistics)[RATE])
+    guessed = np.array(shape.get("rate_weights", np.eye(statistics)[RATE]), dtype=np.float32)
     known = shape.get("rate")
-    usual = known and UsualRate(
-        np.array(known["usual"], dtype=np.float32), float(known["mean"]), float(known["spread"])
-    )
-    if usual and (len(usual.lengths) != len(text.phonemes.SYMBOLS) or not usual.spread > 0):
+    if known is None:
+        return guessed, None
+    usual = UsualRate(np.array(known["usual"], dtype=np.float32), float(known["mean"]), float(known["spread"]))
+    if usual.lengths.shape != (len(text.phonemes.SYMBOLS),) or not usual.spread > 0:
         raise ValueError("rate")
-    return np.array(guessed, dtype=np.float32), usual
+    return guessed, usual
 
 
 def digests_of(graphs: Mapping[str, str], shape: Mapping[str, Any]) -> dict[str, str]:

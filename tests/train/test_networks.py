@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from resay import adapter, aligner, semantic, text, vocoder  # noqa: E402
+from resay import adapter, aligner, reference, semantic, text, vocoder  # noqa: E402
 from resay.audio import FORMAT, read  # noqa: E402
 from resay.onnx_graph import OnnxGraph  # noqa: E402
 from resay.train import (  # noqa: E402
@@ -239,7 +239,8 @@ def collator(cache: Path) -> acoustic_stage.Collator:
 def test_rates_and_what_is_usual_are_kept(cache: Path) -> None:
     data = recordings.Recordings(cache)
     known = annotations.transcribe(data, cache)
-    lengths = {clip.id: [4 if place % 2 else 8] * len(known[clip.id]) for place, clip in enumerate(data.clips)}
+    random = np.random.default_rng(0)
+    lengths = {clip.id: random.integers(3, 12, len(known[clip.id])).tolist() for clip in data.clips}
     annotations.write_rates(data, cache, lengths)
     rates, usual = np.load(cache / annotations.RATES), np.load(cache / annotations.USUAL_LENGTHS)
     profiles = annotations.Profiles(*[np.zeros((len(data.clips), 16))] * 3, rates, usual)
@@ -248,7 +249,9 @@ def test_rates_and_what_is_usual_are_kept(cache: Path) -> None:
         ids = text.phonemes.ids(known[clip.id])
         deviation = found.deviation(ids, np.array(lengths[clip.id]))
         assert deviation == pytest.approx((rates[place] - rates.mean()) / rates.std(), abs=1e-3)
-    assert rates[1] - rates[0] > 0.3
+        slow = reference.pace(ids, 2 * np.array(lengths[clip.id]), usual)
+        assert rates[place] - slow == pytest.approx(np.log(2), abs=1e-5)
+    assert rates.std() > 0.01
     assert release._rate(profiles)["rate"]["usual"] == pytest.approx(usual, abs=1e-4)
     assert annotations.Profiles(*[np.zeros((2, 16))] * 3, rates).usual_rate is None
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from .. import acoustic
-from ..prosody import POINTS, Codes, Plan
+from ..prompt import POINTS
+from ..prosody import Codes, Plan
 from ..semantic import SEMANTIC
 from .acoustic_stage import Collator, Example
 from .loop import Batch
