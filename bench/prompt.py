@@ -1,6 +1,6 @@
 """What a clip's transcript brings: rate, liveliness and sounds of people whom the weights never met.
 
-    python bench/prompt.py CORPUS [--people 32] [--seeds 3] [--models DIR] [--write docs/prompt.md]
+    python bench/prompt.py CORPUS [--people 32] [--seeds 1] [--models DIR] [--write docs/prompt.md]
 
 Of each person one clip is listened to, with and without its words; then the words of another clip are planned, and the
 plan is held against how they said them. Nothing is rendered.
@@ -36,9 +36,9 @@ SEMITONES = 12.0  # an octave
 LEAST_FRAMES = 3  # of a sound, for its mean to mean something
 PAGE = """# What a transcript brings
 
-Written by `python bench/prompt.py CORPUS --write docs/prompt.md`; do not edit. {people} held-out people,
-{seeds} seeds each: one clip of 3 to 10 s is cloned, the words of another clip are planned, and the plan is compared
-with how the person said them.
+Written by `python bench/prompt.py CORPUS --write docs/prompt.md`; do not edit. {people} held-out people (as many
+plans of each as seeds: {seeds}): one clip of 3 to 10 s is cloned, the words of another clip are planned, and the plan
+is compared with how the person said them.
 
 {plans}
 *Length of a sound*: mean distance between planned and measured length of a clip's sounds, all together, in per cent.
@@ -50,7 +50,7 @@ timbre is planned with. {rate}
 *Sounds known* of {classes}; *distance*: of the mean sounds to those of the other clip, over sounds that are known
 either way, in standard deviations of a mel band.
 
-Whether words fit: *own* are the clip's, *another's* those of the next person of the same language.
+Whether words fit: *own* are the clip's, *another's* those of the next person, where of the same language.
 
 {fits}
 Measured on {machine.processor}, {machine.cores} cores, onnxruntime {runtime}.
@@ -193,7 +193,7 @@ def main() -> int:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--models", type=Path, default=SHIPPED)
     parser.add_argument("--people", type=int)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()

@@ -89,10 +89,12 @@ def prompt(words: str, language: str = "auto") -> Prompt:
     """Made-up delivery of real words."""
     ids = text.sentence(words, language).ids
     random = np.random.default_rng(len(ids))
-    pitch, energy = random.standard_normal((len(ids), 3)), random.standard_normal(len(ids))
-    meaning = random.standard_normal((len(ids), SEMANTIC)).astype(np.float16)
+    pitch, energy, meaning = (
+        random.standard_normal((len(ids), *width)).astype(np.float16).astype(np.float32)
+        for width in ((3,), (), (SEMANTIC,))
+    )
     durations, voiced = random.integers(1, 12, len(ids)), random.random(len(ids)) > 0.4
-    return Prompt(ids, durations, *(part.astype(np.float32) for part in (pitch, energy)), voiced, meaning.astype(float))
+    return Prompt(ids, durations, pitch, energy, voiced, meaning)
 
 
 @pytest.fixture(autouse=True)
