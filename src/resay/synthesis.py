@@ -181,7 +181,7 @@ class Engine:
         """onnxruntime's names of the providers that were found."""
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
-            mean, spread = (np.array(self.shape[name], dtype=np.float32) for name in STYLE_FIELDS)
+            mean, spread = (np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread"))
             weights, self._usual_rate = _rate(self.shape, len(mean))
             guides = {language: np.array(rows, dtype=np.float32) for language, rows in self.shape["guides"].items()}
             cache, strength = tuple(self.shape["cache"]), float(self.shape["latent_strength"])
@@ -287,7 +287,6 @@ class Engine:
         yield from self.vocoder.stream(mel, pitch, hiss)
 
 
-STYLE_FIELDS = ("style_mean", "style_spread")
 CODE_NAMES = ("durations", "pitch", "energy")
 SETTINGS = "model"
 """Stands beside the graphs' names for what `model.json` says of them."""

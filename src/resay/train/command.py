@@ -10,6 +10,7 @@ resay train semantic TEXT...       semantic encoder         → resay train vect
 resay train prosody                language model of durations, pitch and energy
 resay train gate|doubts          what recordings and alignments are judged by
 resay train export MODELS          graphs, model.json, default voices
+resay train renew MODELS           the same weights in graphs of today's form
 """
 
 from __future__ import annotations
@@ -372,6 +373,7 @@ app.command("vectors")(semantic_command.make_vectors)
 
 
 app.command("export")(export_command.export_all)
+app.command("renew")(export_command.renew)
 
 
 @app.command()

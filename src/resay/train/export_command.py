@@ -69,6 +69,9 @@ def export_all(
     latent_strength: Annotated[float, typer.Option(help="Of the latent when speaking; 0 is feed-forward.")] = 0.0,
     clip: Annotated[Path | None, typer.Option(help="Speak the clip that the demo clones to this file.")] = None,
     init: Annotated[Path | None, typer.Option(help="Exported weights for the stages that were not trained.")] = None,
+    again: Annotated[
+        bool, typer.Option(help="Write the acoustic graphs of --init anew, as this version does.")
+    ] = False,
 ) -> None:
     """Graphs, model.json with the training manifest, and the default voices."""
     models.mkdir(parents=True, exist_ok=True)
@@ -90,3 +93,12 @@ def export_all(
     release.write_voices(speakers, models / "voices")
     if clip:
         release.write_clip(speakers, models, clip)
+
+
+def renew(models: Annotated[Path, typer.Argument(help="Folder of exported weights.")]) -> None:
+    """Write the acoustic graphs of exported weights anew, as this version does: the same weights, today's inputs."""
+    net = acoustic_net.AcousticNet(acoustic_net.AcousticShape()).eval()
+    export.restore(net, models / "acoustic_encoder.onnx", models / "acoustic_decoder.onnx")
+    export.restore_latent(net, export.LATENT)
+    export.export_acoustic(net, models, latent=release.latent_strength(models) > 0)
+    release.write_digests(models)

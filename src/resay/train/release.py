@@ -118,6 +118,11 @@ def training_of(models: Path) -> dict[str, Any]:
     return json.loads((models / "model.json").read_text(encoding="utf-8"))["training"]
 
 
+def latent_strength(models: Path) -> float:
+    """How strong the latent of exported weights is when they speak."""
+    return float(json.loads((models / "model.json").read_text(encoding="utf-8"))["latent_strength"])
+
+
 def _continued(earlier: dict[str, Any], curve: list[dict[str, float]]) -> dict[str, Any]:
     """The curve of several runs as one, minutes counted on, and a line for each run before the last."""
     done = earlier["curve"][-1]["minutes"]
