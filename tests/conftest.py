@@ -17,8 +17,10 @@ from resay import audio, consent, reference, text, voices
 from resay.aligner import CLASSES
 from resay.audio import FORMAT, Audio
 from resay.cli import main, sources
+from resay.prompt import Prompt
 from resay.prosody import Plan
 from resay.reference import Profile, Report
+from resay.semantic import SEMANTIC
 from resay.synthesis import Piece, Request, Speech
 from resay.train import speaker_levels
 from resay.voices import Voice
@@ -47,11 +49,12 @@ class FakeEngine:
         self.reference, self.aligner = FakeReference(), FakeAligner()
         self.digests = {"prosody": "sha256:" + "0" * 64, "acoustic": "sha256:" + "1" * 64}
 
-    def listen(self, sound: Audio) -> tuple[Profile, Report]:
+    def listen(self, sound: Audio, words: str | None = None, language: str = "auto") -> tuple[Profile, Report]:
         report = reference.check(sound)
         if not report.accepted:
             raise reference.BadAudio(report.findings[0].message)
-        return profile(int(abs(sound.samples).sum()) % 1000), report
+        heard = profile(int(abs(sound.samples).sum()) % 1000)
+        return (heard if words is None else replace(heard, prompt=prompt(words, language))), report
 
     def stream(self, request: Request, voice: Voice, *, today=None, style=None, lexicon=None, plans=None):
         voice.consent.require(consent.Use.SPEAK, today or TODAY)
@@ -85,6 +88,18 @@ def profile(seed: int = 0) -> Profile:
     return Profile(timbre / np.linalg.norm(timbre), random.standard_normal(16).astype(np.float32), 180.0)
 
 
+def prompt(words: str, language: str = "auto") -> Prompt:
+    """Made-up delivery of real words."""
+    ids = text.sentence(words, language).ids
+    random = np.random.default_rng(len(ids))
+    pitch, energy, meaning = (
+        random.standard_normal((len(ids), *width)).astype(np.float16).astype(np.float32)
+        for width in ((3,), (), (SEMANTIC,))
+    )
+    durations, voiced = random.integers(1, 12, len(ids)), random.random(len(ids)) > 0.4
+    return Prompt(ids, durations, pitch, energy, voiced, meaning)
+
+
 @pytest.fixture(autouse=True)
 def consents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The signing key, the withdrawals and the vault of every test are its own."""
@@ -96,6 +111,18 @@ def consents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def voice() -> Voice:
     return Voice("Ada", "en", profile(), consent.embedded("Ada"), gender="female", description="calm", tags=("demo",))
+
+
+@pytest.fixture
+def prompt_of() -> Callable[..., Prompt]:
+    """Makes a prompt of words."""
+    return prompt
+
+
+@pytest.fixture
+def prompted(voice: Voice) -> Voice:
+    """A voice of whose clip the words were told."""
+    return replace(voice, profile=replace(voice.profile, prompt=prompt("Good morning, everybody.")))
 
 
 @pytest.fixture

@@ -125,6 +125,32 @@ def test_clip_without_consent_exits_with_3(run, work, clip):
     assert run("batch", table, "-o", "out", "--consent", "own")[0] == 0
 
 
+def test_transcript_of_a_line_is_its_clips_alone(run, work, clip, fake_engine, monkeypatch):
+    told, listen = [], fake_engine.listen
+    monkeypatch.setattr(fake_engine, "listen", lambda sound, words=None: told.append(words) or listen(sound, words))
+    row = {"prompt_speech": str(clip), "syn_text": "Hi."}
+    lines = [{**row, "uttid": name, "prompt_text": words} for name, words in (("a", "Good morning."), ("b", ""))]
+    lines += [{**row, "uttid": "c"}, {**row, "uttid": "d", "prompt_text": "Good morning.", "syn_text": "早上好。"}]
+    lines += [{**row, "uttid": "e", "prompt_text": "早上好。"}, {"uttid": "f", "syn_text": "Hi.", "prompt_text": "Hi."}]
+    options = ("-o", "out", "--consent", "own", "--voice", clip)
+    assert run("batch", write(work / "tasks.jsonl", *lines), *options)[0] == 0
+    made = {name: manifest.read(f"out/{name}.json") for name in "abcdef"}
+    words = {name: one.inputs.transcript for name, one in made.items()}
+    good, morning = "Good morning.", "早上好。"
+    assert words == {"a": good, "b": None, "c": None, "d": good, "e": morning, "f": "Hi."}
+    assert sorted(map(str, told)) == sorted(["None", good, morning, "Hi."])  # each once, whoever asks
+    assert made["a"].voice.digest == made["d"].voice.digest != made["b"].voice.digest
+    assert run("speak", "Hi.", "--prompt-text", good, "--voice", clip, "--consent", "own", "-o", "a.wav")[0] == 0
+    for name in ("a.wav", "a.json"):
+        assert (work / "out" / name).read_bytes() == (work / name).read_bytes()
+    assert json.loads(run("batch", "tasks.jsonl", *options, "--resume", "--json")[1])["resumed"] == 6
+
+
+def test_transcript_that_is_no_text_is_told(run, work, clip):
+    table = write(work / "t.jsonl", {"uttid": "x", "prompt_speech": str(clip), "syn_text": "Hi.", "prompt_text": 7})
+    assert "prompt_text 7" in refused(run("batch", table, "-o", "out", "--consent", "own"))
+
+
 def test_fault_of_ours_in_one_item_does_not_lose_the_others(run, work, table, fake_engine, monkeypatch):
     stream = fake_engine.stream
     monkeypatch.setattr(

@@ -40,6 +40,10 @@ def test_axes_are_where_people_differ():
     assert lengths[3:].max() < 1e-3
 
 
+def test_what_was_said_in_the_clip_is_left_out(prompted, directions):
+    assert blurring.blurred(prompted, 1.0, "copy", directions, TODAY).profile.prompt is None
+
+
 def test_stronger_is_further(mine, directions):
     away = []
     for strength in (0.2, 1.0, 3.0):

@@ -234,7 +234,7 @@ def test_style_may_come_from_elsewhere(run, work, clip):
         (["Hi.", "--voice", "Ada", "--speed", "0.1"], "speed"),
         (["Hi.", "--voice", "Ada", "--speed", "nan"], "speed"),
         (["Hi.", "--voice", "Ada", "--sample-rate", "44100"], "44100"),
-        (["Hi.", "--voice", "Ada", "--prompt-text", "hello"], "not available"),
+        (["Hi.", "--voice", "Ada", "--prompt-text", "hello"], "has no meaning with --voice Ada"),
         (["Hi.", "--voice", "Ada", "--style-strength", "-1"], "style strength"),
         (["Hi.", "--voice", "Ada", "--lexicon", "none.jsonl"], "none.jsonl"),
         (["Hi.", "--voice", "Ada", "--style", "nobody"], "no voice is called"),
@@ -253,6 +253,30 @@ def test_bad_request_is_one_line_and_writes_nothing(run, work, arguments, proble
         run("speak", "-o", "out.wav", *arguments) if "-o" not in arguments else run("speak", *arguments)
     )
     assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "language", "problem"),
+    [("नमस्ते", "en", "the transcript of"), ("…", "en", "nothing"), ("नमस्ते", "zh", "的文本不可用")],
+)
+def test_unreadable_transcript_is_refused(run, work, clip, monkeypatch, words, language, problem):
+    monkeypatch.setenv("RESAY_LANGUAGE", language)
+    told = refused(run("speak", "Hi.", "--voice", clip, "--consent", "own", "--prompt-text", words, "-o", "out.wav"))
+    assert problem in told
+    assert str(clip) in told
+    assert list(work.iterdir()) == []
+
+
+def test_added_voice_keeps_its_prompt(run, work, clip):
+    added = ("voice", "add", "Eve", clip, "--consent", "own")
+    assert run(*added)[0] == 0
+    plain = json.loads(run("voice", "show", "Eve", "--json")[1])
+    assert run(*added, "--text", "早上好，大家好。", "--replace")[0] == 0
+    told = json.loads(run("voice", "show", "Eve", "--json")[1])
+    assert (plain["language"], told["language"]) == ("en", "zh")
+    assert "prompt_seconds" not in plain
+    assert 0 < told["prompt_seconds"] < 10
+    assert told["digest"] != plain["digest"]
 
 
 def test_text_that_is_not_utf8_is_refused(run, work):

@@ -28,7 +28,7 @@ def made(fake_engine, voice) -> Manifest:
     speech = fake_engine.say(request, voice)
     records = [PieceRecord.of(piece) for piece in speech.pieces]
     output = Output("out.wav", "wav", 24_000, len(speech.audio.samples), speech.audio.digest(), 12_000)
-    inputs = Inputs(manifest.digest_of(request.text.encode()), clip=CLIP)
+    inputs = Inputs(manifest.digest_of(request.text.encode()), clip=CLIP, transcript="Good morning.")
     return Manifest.of(fake_engine, request, voice, records, output, day=date(2026, 3, 8), inputs=inputs)
 
 
@@ -41,7 +41,18 @@ def test_manifest_is_read_back_as_it_was_written(tmp_path, made):
     again = manifest.read(tmp_path / "out.json")
     assert again.to_bytes() == made.to_bytes()
     assert again.request == made.request
+    assert again.inputs == made.inputs
     np.testing.assert_array_equal(again.pieces[1].plan.durations, made.pieces[1].plan.durations)
+
+
+def test_manifest_from_before_transcripts_is_read(made):
+    data = json.loads(made.to_bytes())
+    del data["inputs"]["transcript"]
+    data["seal"] = manifest.seal(data)
+    jsonschema.validate(data, SCHEMA)
+    again = Manifest.from_json(data)
+    assert again.inputs.transcript is None
+    assert again.intact
 
 
 def test_manifest_is_canonical(made):

@@ -236,6 +236,19 @@ def test_clone_replays_from_the_clip_beside_it(run, cloned, clip):
     assert run("replay", "out.json", "--voice", clip)[0] == 0
 
 
+def test_clone_with_a_transcript_replays_from_clip_and_manifest(run, cloned, tmp_path):
+    command = ("speak", TEXT, "--voice", "speaker.wav", "--consent", "own", "-o", "told.wav")
+    assert run(*command, "--prompt-text", "Good morning, everybody.")[0] == 0
+    assert manifest.read("told.json").inputs.transcript == "Good morning, everybody."
+    assert manifest.read("told.json").voice.digest != manifest.read("out.json").voice.digest
+    assert "identical" in run("replay", "told.json", "-o", "again.wav")[1]
+    assert manifest.read("again.json").inputs == manifest.read("told.json").inputs
+    assert "transcript" in run("compare", "out.wav", "told.wav")[1]
+    assert run("archive", "told.json", "-o", "told.zip", "--no-models")[0] == 0
+    (cloned / "speaker.wav").unlink()
+    assert "identical" in run("replay", "told.zip", "-o", tmp_path / "unpacked")[1]
+
+
 @pytest.mark.parametrize(
     ("name", "rate", "cause"),
     [("speaker.mp3", 24_000, "re-encoded (WAV PCM_16 -> MP3"), ("slow.wav", 16_000, "24000 -> 16000 Hz")],

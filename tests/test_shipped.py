@@ -101,6 +101,26 @@ def test_speech_can_be_cloned(run, work, tmp_path):
     assert audio.read("out.wav").digest() == audio.read("eve.wav").digest()
 
 
+def test_a_clip_with_its_words_is_gone_on_from(run, work, tmp_path):
+    """R10: the transcript of the reference leads the prosody; another clip's is refused."""
+    clip = tmp_path / "clip.wav"
+    words = "The first voice speaks for a while, so that another one can be made of it."
+    audio.write(clip, Engine().say(resay.Request(words), next(iter(VoiceLibrary()))).audio)
+    command = ("speak", "Good morning, everybody.", "--voice", clip, "--consent", "own")
+    for name, told in (("plain.wav", ()), ("told.wav", ("--prompt-text", words))):
+        code, _, err = run(*command, *told, "-o", name)
+        assert (code, err) == (0, "")
+    assert run("voice", "add", "Eve", clip, "--consent", "own", "--text", words)[0] == 0
+    assert run(*command[:2], "--voice", "Eve", "-o", "eve.wav")[0] == 0
+    plain, told, eve = (manifest.read(f"{name}.json") for name in ("plain", "told", "eve"))
+    assert told.output.digest == eve.output.digest
+    assert told.pieces[0].plan.to_json() != plain.pieces[0].plan.to_json()
+    assert "identical" in run("replay", "told.wav", "--voice", clip)[1]
+    code, out, err = run(*command, "--prompt-text", "Nobody expected the ships to come back so late in the autumn.")
+    assert (code, out) == (2, "")
+    assert "not what is heard" in err
+
+
 @pytest.mark.parametrize("name", [path.name for path in sorted(SHIPPED.glob("*.onnx"))] + ["model.json"])
 def test_every_broken_weights_file_is_one_line(run, work, tmp_path, name):
     shutil.copytree(SHIPPED, tmp_path / "models", copy_function=lambda source, target: Path(target).symlink_to(source))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,10 +16,10 @@ import pytest
 
 from resay import text
 from resay.audio import FORMAT, Audio
-from resay.errors import BadOption, BadRequest, ConsentMissing
+from resay.errors import BadOption, BadRequest, BrokenModel, ConsentMissing
 from resay.prosody import Plan, Sampling
 from resay.reference import Profile
-from resay.synthesis import HIGHEST_SEED, STAGES, Engine, Request, stream_of_randomness
+from resay.synthesis import HIGHEST_SEED, SHIPPED, STAGES, Engine, Request, stream_of_randomness
 from resay.text import Sentence
 from resay.voices import Voice, VoiceLibrary
 
@@ -64,6 +68,50 @@ def test_neither_seed_nor_sampling_changes_a_reading(engine: Engine, voice: Voic
     assert len(sentences) == 3
     assert sentences.count(sentences[0]) == 3
     assert ("yin2", "hang2") in [word.reading for word in sentences[0].words]
+
+
+def plans(engine: Engine, voice: Voice, said: str, **options: float) -> list[dict]:
+    return [piece.plan.to_json() for piece in engine.stream(Request(said, **options), voice)]
+
+
+def test_a_prompt_leads_sentences_of_its_language(engine: Engine, voice: Voice, prompt_of) -> None:
+    plain = voice
+    told = replace(voice, profile=replace(voice.profile, prompt=prompt_of("早上好，大家好。")))
+    assert plans(engine, told, "今天天气很好。") == plans(engine, told, "今天天气很好。")
+    assert plans(engine, told, "今天天气很好。") != plans(engine, plain, "今天天气很好。")
+    assert plans(engine, told, "Good morning.") == plans(engine, plain, "Good morning.")
+    assert plans(engine, told, "今天天气很好。", style_strength=0.0) == plans(
+        engine, plain, "今天天气很好。", style_strength=0.0
+    )
+
+
+def test_a_prompt_taken_at_once_is_the_prompt_step_by_step(engine: Engine, voice: Voice, prompt_of) -> None:
+    prosody = engine.prosody
+    said = prompt_of("Good morning, everybody.")
+    text_of = np.random.default_rng(0).standard_normal((1, len(said.ids), 256)).astype(np.float32)
+    before = np.random.default_rng(1).integers(0, 20, (1, len(said.ids), 3))
+    empty = np.zeros(prosody._cache, np.float32)
+    whole = prosody._steps.run(text=text_of, before=before, cache=empty)
+    cache = empty
+    for step in range(len(said.ids)):
+        here = slice(step, step + 1)
+        answer = prosody._steps.run(text=text_of[:, here], before=before[:, here], cache=cache)
+        cache = answer["longer"]
+    np.testing.assert_allclose(cache, whole["longer"], atol=2e-3)
+    np.testing.assert_allclose(answer["hidden"][0, -1], whole["hidden"][0, -1], atol=2e-3)
+
+
+def test_what_is_usual_comes_with_the_weights(tmp_path: Path, buzz) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "models", ignore=shutil.ignore_patterns("voices"))
+    shape = json.loads((SHIPPED / "model.json").read_text(encoding="utf-8"))
+    for usual, problem in (([2.0] * len(text.phonemes.SYMBOLS), ""), ([2.0], "damaged")):
+        content = {**shape, "rate": {"usual": usual, "mean": 0.1, "spread": 0.2}, "digests": {}}
+        (tmp_path / "models" / "model.json").write_text(json.dumps(content), encoding="utf-8")
+        if problem:
+            with pytest.raises(BrokenModel, match=problem):
+                Engine(tmp_path / "models", threads=1)
+        else:
+            assert Engine(tmp_path / "models", threads=1)._usual_rate.spread == 0.2
 
 
 def test_plans_are_spoken_again_without_sampling(engine: Engine, voice: Voice) -> None:

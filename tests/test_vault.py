@@ -202,6 +202,12 @@ def test_search_looks_into_archives(tmp_path, voice):
     assert search([tmp_path], vectors) == (1, (tmp_path / "all.zip",))
 
 
+def test_search_finds_what_was_said_in_the_clip(tmp_path, prompted):
+    (tmp_path / "prompt").write_bytes(prompted.profile.prompt.table().tobytes())
+    assert search([tmp_path], traces(replace(prompted, profile=replace(prompted.profile, prompt=None))))[1] == ()
+    assert search([tmp_path], traces(prompted))[1] == (tmp_path / "prompt",)
+
+
 def test_search_without_forget_is_refused(run, work):
     assert run("voice", "remove", "小明", "--search", work)[0] == 2
     assert run("voice", "show", "小明")[0] == 0

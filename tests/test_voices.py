@@ -87,11 +87,49 @@ def test_vectors_of_a_loaded_voice_cannot_be_changed(tmp_path, voice):
 
 
 def test_later_additions_are_passed_over(tmp_path, voice):
-    tensors = {**safetensors.numpy.load(voice.to_bytes()), "prompt": np.zeros((3, 4), np.float32)}
+    tensors = {**safetensors.numpy.load(voice.to_bytes()), "later": np.zeros((3, 4), np.float32)}
     length = int.from_bytes(voice.to_bytes()[:8], "little")
     metadata = json.loads(voice.to_bytes()[8 : 8 + length])["__metadata__"]
     (tmp_path / "Ada.voice").write_bytes(safetensors.numpy.save(tensors, metadata=metadata))
     assert voices.load(tmp_path / "Ada.voice").digest == voice.digest
+
+
+def test_a_voice_keeps_its_prompt(tmp_path, voice, prompted):
+    prompted.save(tmp_path / "Ada.voice")
+    again = voices.load(tmp_path / "Ada.voice")
+    assert again.to_bytes() == prompted.to_bytes()
+    assert again.digest == prompted.digest != voice.digest
+    for name, value in vars(prompted.profile.prompt).items():
+        np.testing.assert_array_equal(getattr(again.profile.prompt, name), value)
+
+
+def test_readers_from_before_prompts_take_the_voice(prompted, voice, monkeypatch):
+    content = prompted.to_bytes()
+    monkeypatch.setattr(voices, "_prompt", lambda header, arrays: None)
+    monkeypatch.setattr(voices, "PROMPT_ARRAYS", ())
+    assert voices.parse(content, "Ada").digest == voice.digest
+
+
+@pytest.mark.parametrize("place", [0, 1, 30, -1])
+def test_a_changed_prompt_is_refused(prompted, place):
+    tensors = {name: array.copy() for name, array in safetensors.numpy.load(prompted.to_bytes()).items()}
+    tensors["prompt"].reshape(-1)[place] += 1
+    length = int.from_bytes(prompted.to_bytes()[:8], "little")
+    metadata = json.loads(prompted.to_bytes()[8 : 8 + length])["__metadata__"]
+    with pytest.raises(BadFile, match="seal"):
+        voices.parse(safetensors.numpy.save(tensors, metadata=metadata), "Ada")
+    del tensors["prompt"]
+    with pytest.raises(BadFile, match="prompt is damaged"):
+        voices.parse(safetensors.numpy.save(tensors, metadata=metadata), "Ada")
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"), [({"phoneme_table": 99}, "phoneme table 99"), ([], "damaged"), ("x", "damaged")]
+)
+def test_a_prompt_that_cannot_be_read_is_refused(prompted, header, problem):
+    unsealed = changed(prompted, prompt=header).replace(b'\\"seal\\"', b'\\"sea1\\"')
+    with pytest.raises(BadFile, match=problem):
+        voices.parse(unsealed, "Ada")
 
 
 def test_later_version_is_refused_clearly(tmp_path, voice):

@@ -11,10 +11,11 @@ import numpy as np
 
 from . import adapter, semantic
 from .aligner import SOUNDS
-from .audio import FORMAT, MEL_CENTRE, MEL_SPREAD, QUIETEST, log_mel
+from .audio import FORMAT, MEL_CENTRE, MEL_SPREAD, QUIETEST, energy, log_mel, speech_level
 from .onnx_graph import OnnxGraph
 from .pitch import PITCH_CENTRE, filled_pitch
-from .prosody import POINTS, Plan
+from .prompt import POINTS
+from .prosody import Plan
 from .reference import Profile
 
 _COMB_PITCHES = np.geomspace(50.0, 800.0, 193)
@@ -96,6 +97,18 @@ def measured_plan(track: np.ndarray, loudness: np.ndarray, durations: np.ndarray
     last = np.clip(np.rint(centres + half), first + 1, len(octaves)).astype(np.int64)
     pitch = ((sums[last] - sums[first]) / (last - first)).reshape(-1, POINTS)
     return Plan(durations.astype(np.int64), pitch.astype(np.float32), energy.astype(np.float32))
+
+
+VOICED_SHARE = 0.4
+"""Phonemes with less voicing than this have no pitch of their own."""
+
+
+def measured(mel: np.ndarray, track: np.ndarray, durations: np.ndarray, middle: float) -> tuple[Plan, np.ndarray]:
+    """The plan that aligned speech followed, log mels (T, M) and pitch (T,), and which phonemes are voiced (P,)."""
+    plan = measured_plan(track, energy(mel) - speech_level(mel), durations, middle)
+    bounds = np.concatenate([[0], np.cumsum(durations)])
+    total = np.concatenate([[0], np.cumsum(track > 0)])
+    return plan, (total[bounds[1:]] - total[bounds[:-1]]) / durations >= VOICED_SHARE
 
 
 LONGEST_START, LONGEST_END = 8, 28  # frames: 0.1 s and 0.35 s

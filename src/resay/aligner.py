@@ -38,12 +38,26 @@ class Aligner:
         return mean_sounds(scaled(mel), heard(self.log_posteriors(mel)))
 
     def align(self, mel: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """Frames of every phoneme, int64 (P,), of phonemes (P,) in log mels (T, M).
+        """`laid`, of phonemes (P,) in log mels (T, M). Raises ValueError where there are fewer frames than phonemes."""
+        return laid(self.log_posteriors(mel), ids)
 
-        Raises ValueError where there are fewer frames than phonemes.
-        """
-        score = self.log_posteriors(mel)[:, CLASS_OF[ids]].T
-        return monotonic_search(score[None], np.array([len(ids)]), np.array([len(mel)]))[0]
+
+def laid(log_posteriors: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Frames of every phoneme, int64 (P,), of phonemes (P,) along log posteriors (T, K).
+
+    Raises ValueError where there are fewer frames than phonemes.
+    """
+    score = log_posteriors[:, CLASS_OF[ids]].T
+    return monotonic_search(score[None], np.array([len(ids)]), np.array([len(log_posteriors)]))[0]
+
+
+MARGIN = 0.02
+"""Probability below which no class is thought to fall: one frame that is heard wrong shall not decide a whole word."""
+
+
+def floored(log_posteriors: np.ndarray) -> np.ndarray:
+    """Log posteriors (T, K) with a little of every class in each: what is heard wrong costs no more than that."""
+    return np.logaddexp(log_posteriors, np.log(MARGIN / log_posteriors.shape[1])).astype(np.float32)
 
 
 CERTAIN = 0.5

@@ -31,11 +31,9 @@ INDEX = "index.jsonl"
 TEXT_FIELDS = ("input_text", "syn_text", "text")
 NAME_FIELDS = ("output_name", "uttid")
 VOICE_FIELDS = ("prompt_audio", "prompt_speech", "voice")
-UNUSED_FIELDS = ("prompt_text",)
-"""Read and left aside: voices of this model need no transcript of their clip."""
 OVERRIDES = (
     *("seed", "language", "speed", "sampling", "top_k", "temperature", "style_strength", "sample_rate"),
-    *("consent", "style", "lexicon", "role", "format"),
+    *("consent", "style", "lexicon", "role", "format", "prompt_text"),
 )
 """What a line may set for itself."""
 LONGEST_NAME = 200  # characters of an output's path
@@ -181,7 +179,7 @@ def _task(number: int, line: str, file_format: str) -> Task:
         voice = next((data[name] for name in VOICE_FIELDS if data.get(name)), None)
         if voice is not None and not isinstance(voice, str):
             raise BadRequest("the voice is no text")
-        known = {*NAME_FIELDS, *TEXT_FIELDS, *VOICE_FIELDS, *UNUSED_FIELDS, *OVERRIDES}
+        known = {*NAME_FIELDS, *TEXT_FIELDS, *VOICE_FIELDS, *OVERRIDES}
         strange = sorted(set(data) - known)
         if strange:
             raise BadRequest(f"unknown field {strange[0]!r}; a line may have {', '.join(sorted(known))}")

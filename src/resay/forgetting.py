@@ -66,6 +66,9 @@ def traces(voice: Voice) -> tuple[bytes, ...]:
         content = np.ascontiguousarray(voice.profile.sounds, dtype="<f2").ravel()
         runs = (content[start : start + 2 * RUN] for start in range(0, len(content) - 2 * RUN + 1, 2 * RUN))
         found += [run.tobytes() for run in runs if np.ptp(run) > 0]  # sounds that were not heard are all zeros
+    if voice.profile.prompt is not None:
+        content = np.ascontiguousarray(voice.profile.prompt.table(), dtype="<f4").ravel()
+        found += [content[start : start + RUN].tobytes() for start in range(0, len(content) - RUN + 1, RUN)]
     digests = [voice.digest, *([voice.source] if voice.source.startswith("sha256:") else [])]
     return (*found, *(digest.removeprefix("sha256:").encode() for digest in digests))
 

@@ -47,6 +47,8 @@ class Inputs:
     style: Input | None = None
     """The voice (by its digest) or clip that gave the style, where it was another."""
     lexicons: tuple[Input, ...] = ()
+    transcript: str | None = None
+    """What is said in the clip, where that was told."""
 
 
 @dataclass(frozen=True)
@@ -291,6 +293,7 @@ def _from_json(data: Mapping[str, Any]) -> Manifest:
             clip=Clip(**inputs["clip"]) if inputs["clip"] else None,
             style=Input(**inputs["style"]) if inputs["style"] else None,
             lexicons=tuple(Input(**entry) for entry in inputs["lexicons"]),
+            transcript=inputs.get("transcript"),
         ),
         pieces=tuple(_piece_from_json(piece) for piece in data["pieces"]),
         models=dict(data["models"]),

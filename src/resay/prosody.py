@@ -14,11 +14,9 @@ import numpy as np
 from . import adapter, semantic
 from .errors import BadOption
 from .onnx_graph import OnnxGraph
+from .prompt import POINTS, Prompt
 from .reference import Profile
 from .shared_adapter import HEADS, SharedAdapter
-
-POINTS = 3
-"""Pitch is held at 1/6, 1/2 and 5/6 of every phoneme, enough for a Mandarin tone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,22 +179,42 @@ class ProsodyModel:
         random: np.random.Generator,
         sampling: Sampling,
         meaning: np.ndarray | None = None,
+        prompt: Prompt | None = None,
     ) -> Plan:
         """Sample the plan of a sentence of phonemes (P,) as this speaker would say it, with a generator of its own.
 
-        `meaning` holds its semantic vectors (P, 64), for weights that take them.
+        `meaning` holds its semantic vectors (P, 64), for weights that take them. With a `prompt` the sentence goes on
+        from it, as if both were one text whose first part had been said already (VALL-E, Wang et al. 2023).
         """
-        own = adapter.inputs(self._text, "prosody_text", profile.adapter) | semantic.inputs(self._text, meaning)
-        text = self._text.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None], **own)["text"]
         # All numbers are drawn first, two for each of three tokens: what a sampler does with them moves nobody else's.
         uniforms = random.random((len(ids), 3, 2))
-        return self._codes.plan(np.array(list(self._tokens(text, uniforms, sampling)), dtype=np.int64))
+        given = np.zeros((0, 3), dtype=np.int64) if prompt is None else self._given(prompt)
+        if prompt is not None:
+            # One text has one start and one end: the prompt's start stands for both.
+            meaning = None if meaning is None else np.concatenate([prompt.meaning[:-1], meaning[1:]])
+            ids, uniforms = np.concatenate([prompt.ids[:-1], ids[1:]]), uniforms[1:]
+        own = adapter.inputs(self._text, "prosody_text", profile.adapter) | semantic.inputs(self._text, meaning)
+        text = self._text.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None], **own)["text"]
+        drawn = list(self._tokens(text, uniforms, sampling, given))
+        return self._codes.plan(np.array([*given[:1].tolist(), *drawn], dtype=np.int64))
 
-    def _tokens(self, text: np.ndarray, uniforms: np.ndarray, sampling: Sampling) -> Iterator[list[int]]:
+    def _given(self, prompt: Prompt) -> np.ndarray:
+        """Tokens of a prompt, int64 (P - 1, 3), without those of its end."""
+        plan = Plan(prompt.durations, prompt.pitch, prompt.energy)
+        return self._codes.tokens(plan, prompt.voiced)[:-1]
+
+    def _tokens(
+        self, text: np.ndarray, uniforms: np.ndarray, sampling: Sampling, given: np.ndarray
+    ) -> Iterator[list[int]]:
+        """Tokens of the steps after those given (G, 3)."""
         sampler = SAMPLERS[sampling.method]
         cache = np.zeros(self._cache, dtype=np.float32)
         before = np.zeros((1, 1, 3), dtype=np.int64)
-        history: tuple[list[int], list[int], list[int]] = ([], [], [])
+        history = given.T.tolist()
+        if len(given):
+            seen = np.concatenate([before[0], given + 1])[None]
+            cache = self._steps.run(text=text[:, : len(given)], before=seen[:, :-1], cache=cache)["longer"]
+            before, text = seen[:, -1:], text[:, len(given) :]
         for step in range(text.shape[1]):
             answer = self._steps.run(text=text[:, step : step + 1], before=before, cache=cache)
             cache = answer["longer"]

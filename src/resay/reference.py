@@ -19,9 +19,11 @@ from .audio import FORMAT, Audio, scaled
 from .errors import BadAudio
 from .onnx_graph import OnnxGraph
 from .pitch import middle_pitch
+from .prompt import Prompt
 from .quality import LONGEST, SHORTEST, SILENCE, Finding, runs, syllable_peaks
 from .quality import Report as Report
 from .quality import check as check
+from .text import phonemes
 
 STYLE_NAMES = (
     "syllable_rate",
@@ -59,6 +61,41 @@ class Profile:
     """float32 (K, M + 1), `aligner.mean_sounds` of the clip: how this speaker makes each sound. None: not known."""
     adapter: Adapter | None = None
     """What tuning has added; a clip alone has none."""
+    prompt: Prompt | None = None
+    """What was said in the clip; None where nobody told."""
+
+
+LEAST_SOUNDS = 8
+"""Fewer tell nothing about the rate."""
+_SOUNDING = np.array([not phonemes.is_pause(symbol) for symbol in phonemes.SYMBOLS])
+
+
+def pace(ids: np.ndarray, durations: np.ndarray, usual: np.ndarray) -> float:
+    """How much shorter the sounds among phonemes (P,) of so many frames are than is usual for each, nepers.
+
+    Unlike sounds a second it does not depend on which sounds the text has. NaN where there are too few. `usual` holds
+    the mean log duration of every symbol.
+    """
+    heard = _SOUNDING[ids]
+    if heard.sum() < LEAST_SOUNDS:
+        return float("nan")
+    return float((usual[ids] - np.log(durations))[heard].mean())
+
+
+@dataclass(frozen=True, eq=False)
+class UsualRate:
+    """What the rate of a clip is measured against where its words are known."""
+
+    lengths: np.ndarray
+    """Mean log duration of every symbol, in frames."""
+    mean: float
+    """Of everybody's `pace`, nepers."""
+    spread: float
+    """Its standard deviation."""
+
+    def deviation(self, ids: np.ndarray, durations: np.ndarray) -> float:
+        """`pace` in standard deviations, at most three either way; NaN where there are too few sounds."""
+        return float(np.clip((pace(ids, durations, self.lengths) - self.mean) / self.spread, -3.0, 3.0))
 
 
 def canonical(sound: Audio) -> Audio:

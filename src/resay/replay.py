@@ -269,6 +269,9 @@ def between(first: Manifest, second: Manifest) -> Iterator[Difference]:
         one, two = getattr(first.inputs, cause), getattr(second.inputs, cause)
         if (one and one.digest) != (two and two.digest):
             yield Difference(cause, f"{one.name if one else 'none'} -> {two.name if two else 'none'}")
+    if first.inputs.transcript != second.inputs.transcript:
+        told, other = (repr(made.inputs.transcript or "") for made in (first, second))
+        yield Difference("transcript", f"{told} -> {other}")
     if [entry.digest for entry in first.inputs.lexicons] != [entry.digest for entry in second.inputs.lexicons]:
         yield Difference("lexicon", "other lexicons")
     yield from surroundings(first, second.models, second.runtime)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import acoustic, shared_adapter, text
+from . import acoustic, shared_adapter, text, transcript
 from .acoustic import Acoustic
 from .aligner import Aligner
 from .audio import FORMAT, SAMPLE_RATES, Audio, resampled
@@ -25,7 +25,7 @@ from .consent import Use
 from .errors import BadOption, BadRequest, BrokenModel
 from .onnx_graph import OnnxGraph
 from .prosody import Codes, Plan, ProsodyModel, Sampling
-from .reference import RATE, Profile, Reference, Report
+from .reference import RATE, Profile, Reference, Report, UsualRate
 from .semantic import SemanticEncoder
 from .shared_adapter import SharedAdapter
 from .text import Lexicon, Sentence
@@ -183,16 +183,15 @@ class Engine:
         """onnxruntime's names of the providers that were found."""
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
-            style = [np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread")]
-            rate = self.shape.get("rate_weights")  # weights from before there were any go by the syllables counted
-            style.append(np.eye(len(style[0]))[RATE] if rate is None else np.array(rate, dtype=np.float32))
+            mean, spread = (np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread"))
+            weights, self._usual_rate = _rate(self.shape, len(mean))
             guides = {language: np.array(rows, dtype=np.float32) for language, rows in self.shape["guides"].items()}
             cache, strength = tuple(self.shape["cache"]), float(self.shape["latent_strength"])
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenModel(f"{folder / 'model.json'}: damaged ({error}); reinstall resay") from error
         self.aligner = Aligner(graphs["aligner"])
         self._guides = guides
-        self.reference = Reference(graphs["reference"], self.aligner, *style)
+        self.reference = Reference(graphs["reference"], self.aligner, mean, spread, weights)
         self.prosody = ProsodyModel(
             graphs["prosody_text"], graphs["prosody_steps"], graphs["prosody_heads"], codes, cache, adapter
         )
@@ -205,9 +204,17 @@ class Engine:
         self.vocoder = Vocoder(graphs["vocoder"])
         self.semantic = SemanticEncoder(graphs["semantic"])
 
-    def listen(self, sound: Audio) -> tuple[Profile, Report]:
-        """Profile and quality report of a clip. Raises BadAudio where the clip is no use as a reference."""
-        return self.reference.listen(sound)
+    def listen(self, sound: Audio, words: str | None = None, language: str = "auto") -> tuple[Profile, Report]:
+        """Profile and quality report of a clip; surer, and with a prompt, where its words are told.
+
+        `language` is as in `Request`, for the words. Raises BadAudio where the clip is no use as a reference, BadText
+        where the words cannot be read or are not those of the clip.
+        """
+        profile, report = self.reference.listen(sound)
+        if words is None:
+            return profile, report
+        said = text.sentence(words, language)
+        return transcript.informed(profile, report, sound, said, self.aligner, self.semantic, self._usual_rate)
 
     def stream(
         self,
@@ -233,8 +240,9 @@ class Engine:
             raise BadRequest("the plans do not fit the text: it reads differently now")
         sentences = read()
         first = next(sentences)  # what the text frontend refuses, it refuses before the first sentence
-        manner = (style or voice.profile).style * request.style_strength
-        profile = replace(voice.profile, style=manner.astype(np.float32))
+        lent = style or voice.profile
+        manner = (lent.style * request.style_strength).astype(np.float32)
+        profile = replace(voice.profile, style=manner, prompt=lent.prompt if request.style_strength else None)
 
         def pieces() -> Iterator[Piece]:
             before = None
@@ -274,7 +282,10 @@ class Engine:
     def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: np.ndarray) -> Plan:
         random = stream_of_randomness(request.seed, index, "prosody")
         speaking = replace(profile, timbre=self._planning_timbre(sentence, profile, request.accent))
-        plan = self.prosody.plan(sentence.ids, speaking, random, request.sampling, meaning)
+        # Melody and timing of another language would be an accent.
+        fits = profile.prompt is not None and profile.prompt.language == sentence.language
+        prompt = profile.prompt if fits else None
+        plan = self.prosody.plan(sentence.ids, speaking, random, request.sampling, meaning, prompt)
         plan = acoustic.with_speed(acoustic.with_short_ends(plan), request.speed)
         durations = plan.durations.copy()
         for position, seconds in sentence.breaks.items():
@@ -287,7 +298,7 @@ class Engine:
         noise = standard_normal(stream_of_randomness(seed, index, "acoustic"), self.acoustic.noise_shape(plan))
         mel, pitch = self.acoustic.render(sentence.ids, plan, profile, noise, meaning)
         hiss = standard_normal(stream_of_randomness(seed, index, "vocoder"), self.vocoder.noise_shape(len(mel)))
-        return self.vocoder.stream(mel, pitch, hiss)
+        yield from self.vocoder.stream(mel, pitch, hiss)
 
 
 CODE_NAMES = ("durations", "pitch", "energy")
@@ -295,6 +306,21 @@ SETTINGS = "model"
 """Stands beside the graphs' names for what `model.json` says of them."""
 REMARKS = ("training", "licence", "digests")
 """Parts of `model.json` that decide no sound."""
+
+
+def _rate(shape: Mapping[str, Any], statistics: int) -> tuple[np.ndarray, UsualRate | None]:
+    """How `model.json` guesses the rate from the statistics of style, and what it measures it against.
+
+    Weights from before there was either know the rate as what is counted, and do not measure it.
+    """
+    guessed = np.array(shape.get("rate_weights", np.eye(statistics)[RATE]), dtype=np.float32)
+    known = shape.get("rate")
+    if known is None:
+        return guessed, None
+    usual = UsualRate(np.array(known["usual"], dtype=np.float32), float(known["mean"]), float(known["spread"]))
+    if usual.lengths.shape != (len(text.phonemes.SYMBOLS),) or not usual.spread > 0:
+        raise ValueError("rate")
+    return guessed, usual
 
 
 def digests_of(graphs: Mapping[str, str], shape: Mapping[str, Any]) -> dict[str, str]:

@@ -38,10 +38,13 @@ class Cast:
     style_input: Input | None = None
     lexicon: Lexicon | None = None
     lexicons: tuple[Input, ...] = ()
+    transcript: str | None = None
+    """What is said in that clip, where that was told."""
 
     def inputs(self, request: Request) -> Inputs:
         """What the manifest says of all that went in."""
-        return Inputs(manifest.digest_of(request.text.encode()), self.clip, self.style_input, self.lexicons)
+        text = manifest.digest_of(request.text.encode())
+        return Inputs(text, self.clip, self.style_input, self.lexicons, self.transcript)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,8 @@
 """Voices on disk: a `.voice` file holds what a speaker sounds like, their consent, and where it came from.
 
-The file is safetensors (arrays `timbre` and `style`; of a tuned voice those of its adapter) with one JSON header, so
-that no program has to unpickle anything and the header of thousands can be read without their arrays.
+The file is safetensors (arrays `timbre` and `style`; of a tuned voice those of its adapter; where the words of its clip
+were told, those of its prompt) with one JSON header, so that no program has to unpickle anything and the header of
+thousands can be read without their arrays.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ from . import aligner, audio
 from .adapter import Adapter
 from .consent import Consent
 from .errors import BadFile, BadOption, UnknownVoice
+from .prompt import Prompt
 from .reference import Profile
+from .text import phonemes
 
 VERSION, TUNED_VERSION = 1, 2
 """Of the file's layout, for a voice from a clip and for a tuned one: whoever cannot read adapters shall say so, and not
 speak in another voice. Further arrays and header fields may join within a version: readers pass over them."""
 ARRAYS = ("timbre", "style", "sounds")
+PROMPT_ARRAYS = ("prompt", "prompt_meaning")
 LANGUAGES = ("zh", "en")
 GENDERS = ("female", "male", "neutral", "")
 SUFFIX = ".voice"
@@ -66,7 +70,7 @@ class Voice:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over what decides the sound: language, pitch, timbre, style and adapter, not over names and notes."""
+        """SHA-256 over what decides the sound: language, pitch, timbre, style, sounds, adapter and prompt; no notes."""
         head = {"version": VERSION, "language": self.language, "pitch": float(self.profile.pitch)}
         if self.profile.adapter is not None:
             head["model"] = self.profile.adapter.model
@@ -98,9 +102,12 @@ class Voice:
         header = {"version": version, "pitch": float(self.profile.pitch), **self.to_json()}
         if adapter is not None:
             header["model"] = adapter.model
-        header["seal"] = _seal(header, self._arrays())
+        arrays = self._arrays()
+        if self.profile.prompt is not None:
+            header["prompt"] = {"phoneme_table": phonemes.VERSION, "seal": _prompt_seal(arrays)}
+        header["seal"] = _seal(header, arrays)
         text = json.dumps(header, ensure_ascii=False, sort_keys=True, allow_nan=False)
-        return safetensors.numpy.save(self._arrays(), metadata={HEADER: text})
+        return safetensors.numpy.save(arrays, metadata={HEADER: text})
 
     def save(self, path: str | Path) -> None:
         """Write the file whole or not at all."""
@@ -111,6 +118,9 @@ class Voice:
         arrays = {"style": style, "timbre": np.ascontiguousarray(self.profile.timbre, dtype="<f4")}
         if self.profile.sounds is not None:
             arrays["sounds"] = np.ascontiguousarray(self.profile.sounds, dtype="<f2")
+        if self.profile.prompt is not None:
+            arrays["prompt"] = np.ascontiguousarray(self.profile.prompt.table(), dtype="<f4")
+            arrays["prompt_meaning"] = np.ascontiguousarray(self.profile.prompt.meaning, dtype="<f2")
         own = self.profile.adapter.arrays if self.profile.adapter is not None else {}
         for name in sorted(own):
             kind = "<f2" if name.endswith(".ranks") else "<f4"  # the ranks are most of a tuned voice
@@ -123,8 +133,14 @@ def _seal(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     content = {name: value for name, value in header.items() if name != "seal"}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for name, array in sorted(arrays.items()):
-        digest.update(name.encode() + np.ascontiguousarray(array, dtype="<f4").tobytes())
+        if name not in PROMPT_ARRAYS:  # which have a seal of their own in the header: older readers pass over both
+            digest.update(name.encode() + np.ascontiguousarray(array, dtype="<f4").tobytes())
     return "sha256:" + digest.hexdigest()
+
+
+def _prompt_seal(arrays: Mapping[str, np.ndarray]) -> str:
+    content = b"".join(np.ascontiguousarray(arrays[name], dtype="<f4").tobytes() for name in PROMPT_ARRAYS)
+    return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
 def load(path: str | Path) -> Voice:
@@ -142,7 +158,7 @@ def parse(content: bytes, name: str) -> Voice:
         tensors = dict(safetensors.deserialize(content))  # type: ignore[no-untyped-call]
         header = _header(name, json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__"))
         # Names that this version does not know are a later one's additions: passed over.
-        known = [key for key in sorted(tensors) if key in ARRAYS or key.startswith(ADAPTER)]
+        known = [key for key in sorted(tensors) if key in (*ARRAYS, *PROMPT_ARRAYS) or key.startswith(ADAPTER)]
         arrays = {key: _array(tensors[key]) for key in known}
     except (safetensors.SafetensorError, ValueError, RecursionError) as error:
         raise BadFile(f"{name}: damaged, or not a voice file") from error
@@ -195,7 +211,7 @@ def _voice(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Voice
     return Voice(
         name=fields["name"],
         language=fields["language"],
-        profile=replace(profile, adapter=_adapter(header, arrays)),
+        profile=replace(profile, adapter=_adapter(header, arrays), prompt=_prompt(header.get("prompt"), arrays)),
         consent=Consent.from_json(header.get("consent")),
         gender=str(fields["gender"] or ""),
         description=str(fields["description"] or ""),
@@ -218,6 +234,23 @@ def _adapter(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Ada
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             raise BadFile(f"the voice's {name} is damaged")
     return Adapter(model, {name: _frozen(array) for name, array in own.items()})
+
+
+def _prompt(header: object, arrays: Mapping[str, np.ndarray]) -> Prompt | None:
+    """The prompt of a voice whose header tells of one."""
+    if header is None:
+        return None
+    if not isinstance(header, dict) or not arrays.keys() >= set(PROMPT_ARRAYS):
+        raise BadFile("the voice's prompt is damaged")
+    table = header.get("phoneme_table")
+    if table != phonemes.VERSION:
+        raise BadFile(f"the voice's prompt is of phoneme table {table}, this is {phonemes.VERSION}; add the voice anew")
+    if header.get("seal") != _prompt_seal(arrays):
+        raise BadFile("the voice's prompt is damaged or was edited: it does not match its seal")
+    try:
+        return Prompt.of(*(arrays[name] for name in PROMPT_ARRAYS))
+    except ValueError as error:
+        raise BadFile(f"the voice's prompt is damaged: {error}") from error
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

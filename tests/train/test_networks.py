@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from resay import adapter, aligner, semantic, vocoder  # noqa: E402
+from resay import adapter, aligner, reference, semantic, text, vocoder  # noqa: E402
 from resay.audio import FORMAT, read  # noqa: E402
 from resay.onnx_graph import OnnxGraph  # noqa: E402
 from resay.train import (  # noqa: E402
@@ -29,6 +29,7 @@ from resay.train import (  # noqa: E402
     prosody_net,
     recordings,
     reference_net,
+    release,
     vectors,
     vocoder_net,
     vocoder_stage,
@@ -238,6 +239,26 @@ def collator(cache: Path) -> acoustic_stage.Collator:
         np.full(count, 150.0, np.float32),
     )
     return acoustic_stage.Collator(data, found, annotations.Heard(data, cache), Meaning())
+
+
+def test_rates_and_what_is_usual_are_kept(cache: Path) -> None:
+    data = recordings.Recordings(cache)
+    known = annotations.transcribe(data, cache)
+    random = np.random.default_rng(0)
+    lengths = {clip.id: random.integers(3, 12, len(known[clip.id])).tolist() for clip in data.clips}
+    annotations.write_rates(data, cache, lengths)
+    rates, usual = np.load(cache / annotations.RATES), np.load(cache / annotations.USUAL_LENGTHS)
+    profiles = annotations.Profiles(*[np.zeros((len(data.clips), 16))] * 3, rates, usual)
+    found = profiles.usual_rate
+    for place, clip in enumerate(data.clips):
+        ids = text.phonemes.ids(known[clip.id])
+        deviation = found.deviation(ids, np.array(lengths[clip.id]))
+        assert deviation == pytest.approx((rates[place] - rates.mean()) / rates.std(), abs=1e-3)
+        slow = reference.pace(ids, 2 * np.array(lengths[clip.id]), usual)
+        assert rates[place] - slow == pytest.approx(np.log(2), abs=1e-5)
+    assert rates.std() > 0.01
+    assert release._rate(profiles)["rate"]["usual"] == pytest.approx(usual, abs=1e-4)
+    assert annotations.Profiles(*[np.zeros((2, 16))] * 3, rates).usual_rate is None
 
 
 def test_acoustic_training_goes_downhill(collator: acoustic_stage.Collator, cache: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from itertools import groupby
 
 import numpy as np
 
-from ..aligner import CLASS_OF, SILENCE, Aligner
+from ..aligner import CLASS_OF, SILENCE, Aligner, floored
 from ..audio import FORMAT
 from ..errors import BadAudio
 from ..subtitles import Stretch
@@ -22,8 +22,6 @@ from . import doubts, search
 from .search import States
 
 SENTENCE_ENDS = frozenset(".!?;…")
-MARGIN = 0.02
-"""Probability below which no class is thought to fall: one frame that is heard wrong shall not decide a whole word."""
 HOLD = 3
 """Frames that a sound lasts at least (38 ms) where departures are looked for, fewer where the speech is that quick."""
 LONGEST_STRETCH = 300
@@ -93,11 +91,6 @@ def align(mel: np.ndarray, sentence: Sentence, aligner: Aligner) -> Alignment:
         text=sentence.text,
         seconds=FORMAT.seconds(len(mel)),
     )
-
-
-def floored(log_posteriors: np.ndarray) -> np.ndarray:
-    """Log posteriors (T, K) with a little of every class in each: what is heard wrong costs no more than that."""
-    return np.logaddexp(log_posteriors, np.log(MARGIN / log_posteriors.shape[1])).astype(np.float32)
 
 
 def states_of(sentence: Sentence) -> States:

@@ -63,7 +63,7 @@ class Casting:
         names = _names(common, task, playing)
         rate = task.overrides.get("sample_rate", common.sample_rate)
         request = _manner(common.manner, task).request(task.text, playing, rate)
-        language = sources.language_of(request.text, request.language)
+        language = casting.spoken_by(request, names.words)
         if (names, language) not in self._casts:
             self._casts[names, language] = casting.cast(casting.chosen(names, self._library), request, self._engine)
         return request, self._casts[names, language]
@@ -80,6 +80,7 @@ def _names(common: Speaker, task: Task, playing: Role | None) -> casting.Names:
         consent=_name(task, "consent") or shared.consent,
         style=_placed(_name(task, "style"), common.table) or shared.style,
         lexicons=tuple(Path(_placed(str(path), common.table) or path) for path in lexicons) or shared.lexicons,
+        words=_name(task, "prompt_text") or None,
     )
     return names.with_role(playing)
 

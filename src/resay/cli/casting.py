@@ -35,6 +35,8 @@ class Names:
     consent: str | None = None
     style: str | None = None
     lexicons: tuple[Path, ...] = ()
+    words: str | None = None
+    """What is said in the clip; of a stored voice it is passed over."""
 
     def with_role(self, role: Role | None) -> Names:
         return self if role is None or self.voice is not None else replace(self, voice=role.voice)
@@ -108,6 +110,8 @@ class Chosen:
     style: Voice | Path | None
     lexicon: Lexicon | None
     lexicons: tuple[Input, ...]
+    words: str | None = None
+    """What is said in the speaker's clip, where that is told."""
 
 
 def role(name: str | None, library: Path | None = None) -> Role | None:
@@ -124,7 +128,8 @@ def chosen(names: Names, known: VoiceLibrary, playing: Role | None = None) -> Ch
         _warn_of_changed_voice(playing, speaker)
     agreed = sources.permission(names.consent, speaker)
     style = None if names.style is None else sources.voice_or_clip(names.style, known)
-    return Chosen(speaker, agreed, style, *sources.lexicon(names.lexicons))
+    words = names.words if isinstance(speaker, Path) else None
+    return Chosen(speaker, agreed, style, *sources.lexicon(names.lexicons), words)
 
 
 def _warn_of_changed_voice(playing: Role, speaker: Voice) -> None:
@@ -136,10 +141,14 @@ def cast(found: Chosen, request: Request, engine: Engine) -> Cast:
     """The voice and the style themselves: clips are listened to. Raises BadAudio."""
     speaker, clip = found.speaker, None
     if isinstance(speaker, Path):
-        language = sources.language_of(request.text, request.language)
-        speaker, clip = sources.clone(speaker, found.agreed, language, engine)
+        speaker, clip = sources.clone(speaker, found.agreed, spoken_by(request, found.words), engine, found.words)
     profile, style_input = _style(found.style, engine)
-    return Cast(speaker, clip, profile, style_input, found.lexicon, found.lexicons)
+    return Cast(speaker, clip, profile, style_input, found.lexicon, found.lexicons, found.words)
+
+
+def spoken_by(request: Request, words: str | None) -> str:
+    """The language of a clip's speaker: that of the words told, else that of the text they shall say."""
+    return sources.language_of(request.text, request.language) if words is None else sources.language_of(words, "auto")
 
 
 def _style(found: Voice | Path | None, engine: Engine) -> tuple[Profile | None, Input | None]:

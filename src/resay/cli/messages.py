@@ -44,6 +44,10 @@ MESSAGES = {
         "请用 --voice 选择声音；`resay voices` 列出全部",
     ),
     "no_such_clip": ("{clip}: no such clip", "{clip}：没有这个音频文件"),
+    "bad_transcript": (
+        "the transcript of {clip} is no use: {problem}",
+        "{clip} 的文本不可用：{problem}",
+    ),
     "consent": (
         "cloning {clip} needs consent: --consent own if the voice is yours or you have permission, else --consent FILE",
         "克隆 {clip} 需要说话人同意：如声音属于你或已获许可，请加 --consent own，或 --consent FILE",
@@ -68,10 +72,6 @@ MESSAGES = {
         "已撤回 {speaker} 的同意 {consent}；此机器不再据此合成、训练或参与联邦",
     ),
     "consent_withdrawn_already": ("{consent} was withdrawn before", "{consent} 此前已撤回"),
-    "unready": (
-        "{option} is not available in this version of resay; leave it out",
-        "此版本的 resay 尚不支持 {option}，请去掉该选项",
-    ),
     "not_with": ("{option} has no meaning with {other}; leave it out", "{option} 对 {other} 没有意义，请去掉"),
     "both_outputs": (
         "--json and -o - both want standard output; choose one",

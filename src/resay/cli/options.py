@@ -54,7 +54,9 @@ Role = Annotated[str | None, typer.Option("--role", help="Voice, seed and settin
 Seeds = Annotated[
     Path | None, typer.Option("--seeds-file", metavar="FILE", help="Seed library, instead of the usual one.")
 ]
-PromptText = Annotated[str | None, typer.Option(help="What is said in the clip.")]
+PromptText = Annotated[
+    str | None, typer.Option("--prompt-text", metavar="WORDS", help="What is said in the clip of --voice.")
+]
 Style = Annotated[str | None, typer.Option("--style", metavar="NAME|CLIP", help="Who it is said like.")]
 StyleStrength = Annotated[
     float | None, typer.Option("--style-strength", help="0 is neutral, 1 as in the style.", show_default="1.0")

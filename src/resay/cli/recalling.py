@@ -15,7 +15,7 @@ from ..replay import Difference, clip_differences, refuse
 from ..takes import Cast
 from ..voices import Voice, VoiceLibrary
 from . import sources
-from .casting import Names
+from .casting import Names, spoken_by
 from .messages import message
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ def cast(recorded: Manifest, around: Around, engine: Engine) -> Cast:
         harmful = [it for it in clip_differences(recorded, speaker) if "same samples" not in it.detail]
         refuse(harmful)
         agreed = recorded.consent if around.names.consent is None else sources.permission(around.names.consent, speaker)
-        language = sources.language_of(recorded.request.text, recorded.request.language)
-        speaker, clip = sources.clone(speaker, agreed, language, engine)
+        words = recorded.inputs.transcript
+        speaker, clip = sources.clone(speaker, agreed, spoken_by(recorded.request, words), engine, words)
     profile, style = _style(recorded, around, engine)
     paths = around.names.lexicons or tuple(found_lexicons(recorded, around.folders))
-    return Cast(speaker, clip, profile, style, *sources.lexicon(paths))
+    transcript = None if clip is None else recorded.inputs.transcript
+    return Cast(speaker, clip, profile, style, *sources.lexicon(paths), transcript)
 
 
 def _speaker(recorded: Manifest, around: Around) -> Voice | Path:

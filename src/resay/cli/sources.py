@@ -205,21 +205,26 @@ def engine(weights: Weights) -> Engine:
     return loaded
 
 
-def listen(clip: Path, engine: Engine) -> tuple[Profile, Report, Clip]:
-    """What is heard in a clip, its quality, its identity. Raises BadAudio where it is no use; prints its warnings."""
+def listen(clip: Path, engine: Engine, words: str | None = None) -> tuple[Profile, Report, Clip]:
+    """What is heard in a clip, its quality, its identity; `words` are what is said in it.
+
+    Raises BadAudio where the clip is no use, BadText where the words are not; prints warnings.
+    """
     try:
-        profile, report = engine.listen(audio.read(clip))
+        profile, report = engine.listen(audio.read(clip), words)
     except BadAudio as error:
         known = str(error).startswith(str(clip))
         raise BadAudio(str(error) if known else f"{clip}: {error}") from error
+    except BadText as error:
+        raise BadText(message("bad_transcript", clip=clip, problem=error)) from error
     for finding in report.findings:
         note(f"{clip}: {finding.message}")
     return profile, report, identity.clip(clip)
 
 
-def clone(clip: Path, agreed: Consent, language: str, engine: Engine) -> tuple[Voice, Clip]:
-    """A voice, named like the clip, and the clip's identity. Raises BadAudio."""
-    profile, report, source = listen(clip, engine)
+def clone(clip: Path, agreed: Consent, language: str, engine: Engine, words: str | None = None) -> tuple[Voice, Clip]:
+    """A voice, named like the clip, and the clip's identity. Raises BadAudio, BadText."""
+    profile, report, source = listen(clip, engine, words)
     return Voice(clip.stem, language, profile, agreed, source=source.digest, quality=asdict(report)), source
 
 

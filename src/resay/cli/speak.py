@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -61,11 +61,9 @@ def speak(
 ) -> None:
     """Speak TEXT in a voice, or in that of a clip. Prints the seed; writes a manifest beside the sound."""
     known = casting.role(who.role, shelves.seeds_file)
-    names = who.names().with_role(known)
+    names = replace(who.names(), words=prompt_text).with_role(known)
     if names.voice is None:
         raise BadOption(message("no_voice"))
-    if prompt_text is not None:
-        raise BadOption(message("unready", option="--prompt-text"))
     request = manner.request(sources.raw_text(text, file), known, sample_rate)
     title = f"{titled(request.text, names.voice)}-{request.seed}"
     destination = _destination(output, format_, stream, subtitle_format, title, embed_manifest)
@@ -74,6 +72,8 @@ def speak(
     casting.warn_of(request.text)
     casting.warn_of_bandwidth(request)
     found = casting.chosen(names, shelves.library, known)
+    if prompt_text is not None and found.words is None:
+        raise BadOption(message("not_with", option="--prompt-text", other=f"--voice {names.voice}"))
     engine = sources.engine(weights)
     _print(_perform(engine, request, casting.cast(found, request, engine), destination), destination, as_json)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from .. import blurring, catalogue, forgetting
+from ..audio import FORMAT
 from ..errors import BadAudio, BadOption
 from ..seeds import SeedLibrary
 from ..voices import SUFFIX, Voice, checked_name
@@ -57,6 +57,9 @@ def add(
     language: VoiceLanguage = None,
     gender: Annotated[Literal["female", "male", "neutral", ""], typer.Option(show_default=False)] = "",
     description: Annotated[str, typer.Option(show_default=False)] = "",
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="WORDS", help="What is said in CLIP: the voice becomes surer.")
+    ] = None,
     seed: Annotated[str | None, typer.Option(metavar="N", help="The seed that suits this voice.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="May repeat.")] = None,
     overwrite: Annotated[bool, typer.Option("--replace", help="Overwrite a voice of this name.")] = False,
@@ -72,8 +75,8 @@ def add(
     if not clip.is_file():
         raise BadAudio(message("no_such_clip", clip=clip))
     agreed = sources.permission(consent, clip)
-    spoken = language or ("zh" if re.search("[\u3400-\u9fff]", name) else "en")
-    voice, _ = sources.clone(clip, agreed, spoken, sources.engine(sources.Weights(models)))
+    spoken = language or sources.language_of(name if text is None else text, "auto")
+    voice, _ = sources.clone(clip, agreed, spoken, sources.engine(sources.Weights(models)), text)
     voice = replace(voice, name=name, gender=gender, description=description, seed=suits, tags=tuple(tag or ()))
     path = library.add(voice, overwrite)
     if as_json:
@@ -87,6 +90,8 @@ def show(name: Name, voices: options.Voices = None, as_json: options.Json = Fals
     """Show everything about a voice but its vectors."""
     voice = sources.library(voices).get(name)
     facts = {**voice.to_json(), "digest": voice.digest, "pitch_hz": round(voice.profile.pitch, 1)}
+    if voice.profile.prompt is not None:
+        facts["prompt_seconds"] = round(FORMAT.seconds(int(voice.profile.prompt.durations.sum())), 2)
     if as_json:
         print(json.dumps(facts, ensure_ascii=False))
         return

@@ -29,6 +29,8 @@ class Person:
     other: Audio
     words: str = ""
     """What is said in the other clip; empty where it is the second half of one."""
+    reference_words: str = ""
+    """What is said in the clip to clone from; empty where it is the first half of one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,7 @@ def people(corpus: Path, count: int | None = None) -> list[Person]:
 def _person(sounds: dict[str, Audio], clip: Clip, other: Clip | None) -> Person:
     sound = sounds[clip.id]
     if other:
-        return Person(clip.speaker, clip.language, clip.set, sound, sounds[other.id], other.text)
+        return Person(clip.speaker, clip.language, clip.set, sound, sounds[other.id], other.text, clip.text)
     cut = min(8 * sound.sample_rate, len(sound.samples) // 2)
     first, second = Audio(sound.samples[:cut], sound.sample_rate), Audio(sound.samples[cut:], sound.sample_rate)
     return Person(clip.speaker, clip.language, clip.set, first, second)

@@ -57,9 +57,9 @@ class Workers(Engine):
         """The worker processes."""
         return [line.pid for line in self._lines]
 
-    def listen(self, sound: Audio) -> tuple[Profile, Report]:
+    def listen(self, sound: Audio, words: str | None = None, language: str = "auto") -> tuple[Profile, Report]:
         """As the engine's."""
-        return self._least_busy().ask("listen", sound)
+        return self._least_busy().ask("listen", sound, words, language)
 
     def stream(self, request: Request, voice: Voice, **options: Any) -> Iterator[Piece]:
         """As the engine's, with its options: what it refuses, it refuses now."""

@@ -6,7 +6,7 @@ after the CMU Pronouncing Dictionary. `^` starts an utterance, `$` ends it, `_` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -71,3 +71,9 @@ def language(symbol: str) -> str:
     if is_pause(symbol):
         return ""
     return "zh" if symbol[0].islower() or symbol[0] == "ê" else "en"
+
+
+def main_language(symbols: Iterable[str]) -> str:
+    """`zh` or `en`: that of most symbols, `zh` where there are as many of both."""
+    spoken = [language(symbol) for symbol in symbols]
+    return "en" if spoken.count("en") > spoken.count("zh") else "zh"

@@ -47,8 +47,7 @@ class Sentence:
     @property
     def language(self) -> str:
         """`zh` or `en`: that of most phonemes."""
-        spoken = [phonemes.language(symbol) for symbol in self.phonemes]
-        return "en" if spoken.count("en") > spoken.count("zh") else "zh"
+        return phonemes.main_language(self.phonemes)
 
     @property
     def ids(self) -> np.ndarray:

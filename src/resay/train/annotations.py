@@ -17,6 +17,7 @@ from .. import audio, reference, text
 from ..aligner import UNCERTAIN
 from ..errors import BadFile, BadText
 from ..onnx_graph import OnnxGraph
+from ..reference import UsualRate
 from ..text import phonemes
 from .recordings import Clip, Recordings
 
@@ -64,7 +65,9 @@ class Profiles:
     pitch: np.ndarray
     """float32 (N,), Hz."""
     rate: np.ndarray | None = None
-    """float32 (N,), `rates` of the clips. None: nothing is aligned yet."""
+    """float32 (N,), `reference.pace` of the clips. None: nothing is aligned yet."""
+    usual: np.ndarray | None = None
+    """float32, mean log duration of every symbol, which rates are measured against. None: it was not kept."""
 
     @property
     def style_mean(self) -> np.ndarray:
@@ -84,6 +87,13 @@ class Profiles:
         rows, wanted = plain[known], self._wanted_rate()[known]
         ridge = rows.T @ rows + 10.0 * np.eye(rows.shape[1])
         return np.linalg.solve(ridge, rows.T @ wanted).astype(np.float32)
+
+    @property
+    def usual_rate(self) -> UsualRate | None:
+        """What the rate of other clips is measured against. None where it is not known."""
+        if self.rate is None or self.usual is None:
+            return None
+        return UsualRate(self.usual, float(np.nanmean(self.rate)), float(np.nanstd(self.rate)))
 
     @cached_property
     def style(self) -> np.ndarray:
@@ -121,9 +131,9 @@ def profiles(cache: Path) -> Profiles:
     path = cache / "profiles.npz"
     if not path.exists():
         raise BadFile(f"{path}: no profiles; train the reference encoder and run `resay train profiles` first")
-    rate = np.load(cache / "rates.npy") if (cache / "rates.npy").exists() else None
+    rate, usual = (np.load(cache / name) if (cache / name).exists() else None for name in (RATES, USUAL_LENGTHS))
     with np.load(path) as file:
-        return Profiles(file["timbre"], file["statistics"], file["pitch"], rate)
+        return Profiles(file["timbre"], file["statistics"], file["pitch"], rate, usual)
 
 
 def teacher_durations(recordings: Recordings) -> dict[str, list[int]]:
@@ -146,31 +156,21 @@ def write_durations(cache: Path, found: dict[str, list[int]]) -> None:
 
 
 def write_rates(recordings: Recordings, cache: Path, found: dict[str, list[int]]) -> None:
-    """Keep how fast every clip is spoken, float32 (N,), NaN where it is not aligned.
-
-    It is how much shorter its sounds are than everybody's mean for the same sound, nepers: unlike sounds a second it
-    does not depend on which sounds the text has.
-    """
+    """Keep the `reference.pace` of every clip, float32 (N,), NaN where it is not aligned, and what is usual."""
     known = transcribe(recordings, cache)
-    logs = {name: (np.array(phonemes.ids(known[name])), np.log(frames)) for name, frames in found.items()}
+    spoken = {name: (phonemes.ids(known[name]), np.array(frames)) for name, frames in found.items()}
     total, count = np.zeros(len(phonemes.SYMBOLS)), np.zeros(len(phonemes.SYMBOLS))
-    for ids, lengths in logs.values():
-        np.add.at(total, ids, lengths)
+    for ids, frames in spoken.values():
+        np.add.at(total, ids, np.log(frames))
         np.add.at(count, ids, 1)
-    usual = total / np.maximum(count, 1)
-    sounding = np.array([not phonemes.is_pause(symbol) for symbol in phonemes.SYMBOLS])
-    rates = np.full(len(recordings.clips), np.nan, np.float32)
-    for place, clip in enumerate(recordings.clips):
-        if clip.id in logs:
-            ids, lengths = logs[clip.id]
-            heard = sounding[ids]
-            if heard.sum() >= LEAST_SOUNDS:
-                rates[place] = -(lengths - usual[ids])[heard].mean()
-    np.save(cache / "rates.npy", rates)
+    # A symbol that nobody said is thought as long as all together.
+    usual = np.where(count > 0, total / np.maximum(count, 1), total.sum() / max(count.sum(), 1)).astype(np.float32)
+    rates = [reference.pace(*spoken[clip.id], usual) if clip.id in spoken else np.nan for clip in recordings.clips]
+    np.save(cache / RATES, np.array(rates, np.float32))
+    np.save(cache / USUAL_LENGTHS, usual)
 
 
-LEAST_SOUNDS = 8
-"""Fewer tell nothing about the rate."""
+RATES, USUAL_LENGTHS = "rates.npy", "usual_lengths.npy"
 
 
 class Heard:

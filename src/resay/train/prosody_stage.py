@@ -10,28 +10,20 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from .. import acoustic, audio
-from ..prosody import POINTS, Codes, Plan
+from .. import acoustic
+from ..prompt import POINTS
+from ..prosody import Codes, Plan
 from ..semantic import SEMANTIC
 from .acoustic_stage import Collator, Example
 from .loop import Batch
 from .prosody_net import ProsodyNet, ProsodyShape, losses
 from .recordings import batches_by_length
 
-VOICED_SHARE = 0.4
-"""Phonemes with less voicing than this have no pitch of their own."""
-
 
 def measured(collator: Collator, example: Example) -> tuple[Plan, np.ndarray]:
     """The plan that a clip followed, and which of its phonemes are voiced (P,)."""
-    clip, durations = example.clip, example.durations
-    track = collator.recordings.pitch(clip)
-    mel = collator.recordings.mel(clip)
-    loudness = audio.energy(mel) - audio.speech_level(mel)
-    plan = acoustic.measured_plan(track, loudness, durations, float(collator.profiles.pitch[example.position]))
-    bounds = np.concatenate([[0], np.cumsum(durations)])
-    total = np.concatenate([[0], np.cumsum(track > 0)])
-    return plan, (total[bounds[1:]] - total[bounds[:-1]]) / durations >= VOICED_SHARE
+    mel, track = collator.recordings.mel(example.clip), collator.recordings.pitch(example.clip)
+    return acoustic.measured(mel, track, example.durations, float(collator.profiles.pitch[example.position]))
 
 
 def _clusters(points: np.ndarray, count: int, random: np.random.Generator, rounds: int = 25) -> np.ndarray:

@@ -227,6 +227,7 @@ def write_shape(
         "style_mean": np.round(profiles.style_mean.astype(float), 5).tolist(),
         "style_spread": np.round(profiles.style_spread.astype(float), 5).tolist(),
         "rate_weights": np.round(profiles.rate_weights.astype(float), 5).tolist(),
+        **_rate(profiles),
         blurring.FIELD: voice_axes(speakers),
         "codes": _code_lists(codes),
         "cache": [shape.layers, 2, 1, shape.heads, 0, shape.width // shape.heads],
@@ -236,6 +237,15 @@ def write_shape(
         "training": training,
     }
     _write_with_digests(folder, content)
+
+
+def _rate(profiles: Profiles) -> dict[str, Any]:
+    """What the rate of a clip with known words is measured against, where that is known."""
+    usual = profiles.usual_rate
+    if usual is None:
+        return {}
+    lengths = np.round(usual.lengths.astype(float), 4).tolist()
+    return {"rate": {"usual": lengths, "mean": round(usual.mean, 5), "spread": round(usual.spread, 5)}}
 
 
 def write_digests(folder: Path) -> None:
