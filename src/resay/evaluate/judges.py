@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BadFile
+from ..train.speaker_levels import FILE_NAME
 from .dnsmos import Dnsmos
 from .ge2e import FILE_NAME as GE2E_FILE_NAME
 from .ge2e import Ge2eEncoder
 from .recogniser import Recogniser
-from .speaker_encoder import FILE_NAME, SpeakerEncoder
+from .speaker_encoder import SpeakerEncoder
 
 __all__ = ["Dnsmos", "Ge2eEncoder", "Judges", "Recogniser", "SpeakerEncoder"]
 

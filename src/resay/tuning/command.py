@@ -68,15 +68,8 @@ def tune(
     library = VoiceLibrary() if own_voices is None else VoiceLibrary([voices.SHIPPED, own_voices])
     library.refuse_taken(name, overwrite)
     permission = _permission(agreed, recordings)
-    options = _options(
-        profile,
-        seed,
-        layers,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        dropout=dropout,
-        duration_weight=duration_weight,
-    )
+    given = {"epochs": epochs, "learning_rate": learning_rate, "dropout": dropout, "duration_weight": duration_weight}
+    options = _options(profile, seed, layers, **given)
     heard = Judges.open(judges)
     engine = Engine(models)
     found = own_recordings.sources(recordings, text)
