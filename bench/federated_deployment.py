@@ -397,7 +397,8 @@ time, on a machine with other work. Three clients hide each other badly: the run
 
 With three clients nobody can be spared: two of two neighbours are needed to take a mask off. So whoever dies before
 the sum ends the round, cleanly, and the next one has all three again. That sums go on without the dead is shown with
-larger cohorts in `tests/federated/test_rounds.py`, in every phase and exactly.
+larger cohorts in `tests/federated/test_rounds.py`, in every phase and exactly. The round missing below was cut off with
+the server.
 
 | second | what | |
 |-|-|-|

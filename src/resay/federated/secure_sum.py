@@ -9,7 +9,6 @@ different things either, unless a third of them is in league with the server.
 
     announce ──► keys ──► shares ──► masked ──► unmask ──► sum
 
-
 Letters in shapes: D parameters.
 """
 
@@ -342,9 +341,7 @@ class Collector:
         Raises Refused where too few have answered.
         """
         self.enough()
-        total = np.zeros(self.round.parameters, dtype=np.uint32)
-        for masked in self._masked.values():
-            total = total + masked
+        total = sum(self._masked.values(), start=np.zeros(self.round.parameters, dtype=np.uint32))
         for member in self.sharing:
             secret = self._secret(member, answers)
             if member in self._masked:
@@ -397,9 +394,6 @@ def run(
         collector.take_masked(member, members[member].masked(vectors[member], collector.shares_for(member)))
     collector.enough()
     gone |= set(lost.get("unmask", ()))
-    answers = {
-        member: members[member].unmask(collector.alive, collector.dead)
-        for member in collector.alive
-        if member not in gone
-    }
+    staying = set(collector.alive) - gone
+    answers = {member: members[member].unmask(collector.alive, collector.dead) for member in staying}
     return collector.total(answers)
