@@ -172,7 +172,10 @@ def seeds_tab(service: Service, opening: gr.Tab, fields: Fields) -> None:
 
     @told
     async def opened(http: gr.Request) -> tuple[Any, Any]:
-        return shown(http)
+        # What has been chosen meanwhile stays: the answer may come late.
+        listed, choices = shown(http)
+        choices.pop("value")
+        return listed, choices
 
     save.click(keep, [fields.last, *about], [listing, chosen], api_visibility="private")
     delete.click(forget, [chosen], [listing, chosen], api_visibility="private")
