@@ -2,8 +2,8 @@
 
     python bench/killed_tune.py [--kills 10] [--epochs 12] [--models DIR] [--seed 1]
 
-The recordings are a minute spoken by a shipped voice. Moments are drawn so that the kills lie all over the training;
-the process gets SIGKILL, and the command is called again. Exits with 4 where the files differ.
+The recordings are a minute spoken by a shipped voice. Each time that the run has kept something more, it gets SIGKILL
+within the next second, and the command is called again. Exits with 4 where the files differ or the kills are fewer.
 """
 
 from __future__ import annotations
@@ -42,7 +42,16 @@ def record(folder: Path, models: Path) -> None:
 
 def command(recordings: Path, voices: Path, options: argparse.Namespace) -> list[str]:
     words = [sys.executable, "-m", "resay", "tune", "eve", str(recordings), "--voices", str(voices)]
-    words += ["--models", str(options.models), "--epochs", str(options.epochs), "--consent", "own", "--force"]
+    words += [
+        "--models",
+        str(options.models),
+        "--epochs",
+        str(options.epochs),
+        "--consent",
+        "own",
+        "--force",
+        "--replace",
+    ]
     return words
 
 
@@ -50,31 +59,32 @@ def digest(voices: Path) -> str:
     return hashlib.sha256((voices / "eve.voice").read_bytes()).hexdigest()
 
 
-def undisturbed(recordings: Path, voices: Path, options: argparse.Namespace) -> tuple[float, float]:
-    """Seconds until something of the run was kept, and from then to its end. Raises CalledProcessError if it fails."""
-    begun = time.monotonic()
-    process = subprocess.Popen(command(recordings, voices, options), stdout=subprocess.DEVNULL)
-    while process.poll() is None and not list(voices.rglob("*.safetensors")):
-        time.sleep(0.1)
-    started = time.monotonic() - begun
-    if process.wait():
-        raise subprocess.CalledProcessError(process.returncode, "resay tune")
-    return started, time.monotonic() - begun - started
+def saved(voices: Path) -> int:
+    """When something of a run was kept last, in nanoseconds; 0 for never."""
+    try:
+        return max((path.stat().st_mtime_ns for path in voices.rglob("*.safetensors")), default=0)
+    except FileNotFoundError:  # the run ends just now and clears up
+        return 0
 
 
-def disturbed(recordings: Path, voices: Path, options: argparse.Namespace, start: float, rest: float) -> int:
-    """Run to the end through kills; returns how many. Raises CalledProcessError where a run fails by itself."""
+def disturbed(recordings: Path, voices: Path, options: argparse.Namespace) -> int:
+    """Run to the end, killed whenever it has kept something more; returns how often.
+
+    Raises CalledProcessError where a run fails by itself.
+    """
     random = np.random.default_rng(options.seed)
     for kills in range(options.kills + 1):
-        patience = start + random.uniform(0.0, 2.0) * rest / options.kills if kills < options.kills else None
+        before = saved(voices)
         process = subprocess.Popen(command(recordings, voices, options), stdout=subprocess.DEVNULL)
-        try:
-            if process.wait(patience):
-                raise subprocess.CalledProcessError(process.returncode, "resay tune")
-        except subprocess.TimeoutExpired:
+        while process.poll() is None and (kills == options.kills or saved(voices) == before):
+            time.sleep(0.05)
+        time.sleep(random.uniform(0.0, 1.0))
+        if process.poll() is None:
             process.kill()
             process.wait()
             continue
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, "resay tune")
         return kills
     raise AssertionError("the last run has all the time it wants")
 
@@ -90,12 +100,12 @@ def main() -> int:
         recordings, whole, killed = (Path(name) / part for part in ("recordings", "whole", "killed"))
         recordings.mkdir()
         record(recordings, options.models)
-        start, rest = undisturbed(recordings, whole, options)
-        kills = disturbed(recordings, killed, options, start, rest)
+        subprocess.run(command(recordings, whole, options), check=True, stdout=subprocess.DEVNULL)
+        kills = disturbed(recordings, killed, options)
         equal = digest(killed) == digest(whole)
         left = [path.name for path in killed.rglob("*") if path.is_file()]
-    print(f"{kills} kills in a run of {start + rest:.0f} s: the same file: {equal}; left behind: {' '.join(left)}")
-    return 0 if equal and left == ["eve.voice"] else 4
+    print(f"{kills} kills: the same file: {equal}; left behind: {' '.join(left)}")
+    return 0 if equal and kills == options.kills and left == ["eve.voice"] else 4
 
 
 if __name__ == "__main__":
