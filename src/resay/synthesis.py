@@ -270,18 +270,19 @@ class Engine:
             graph.shrink()
         self.say(Request("a", language="en"), voice)
 
-    def _planning_timbre(self, sentence: Sentence, profile: Profile, accent: float) -> np.ndarray:
-        """Whose delivery is planned, (192,): the speaker's own, or on the way to the native voice most like them."""
-        if profile.adapter is not None:
-            return profile.timbre  # tuning has taught the model this speaker's own delivery
-        guides = self._guides[sentence.language]
+    def planning_timbre(self, language: str, profile: Profile, accent: float = 0.0) -> np.ndarray:
+        """Whose delivery is planned, (192,): that of the native voice most like the speaker, on the way to their own.
+
+        Of a tuned voice too: what tuning has learnt of its rhythm and melody is said on top of the native's.
+        """
+        guides = self._guides[language]
         native = guides[int((guides @ profile.timbre).argmax())]
         mixed = accent * profile.timbre + (1.0 - accent) * native
         return (mixed / np.linalg.norm(mixed)).astype(np.float32)
 
     def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: np.ndarray) -> Plan:
         random = stream_of_randomness(request.seed, index, "prosody")
-        speaking = replace(profile, timbre=self._planning_timbre(sentence, profile, request.accent))
+        speaking = replace(profile, timbre=self.planning_timbre(sentence.language, profile, request.accent))
         # Melody and timing of another language would be an accent.
         fits = profile.prompt is not None and profile.prompt.language == sentence.language
         prompt = profile.prompt if fits else None

@@ -305,9 +305,15 @@ def adapt(own: Own, models: Path, engine: Engine, options: Options, state: Path,
     rest, back = kept_back(own)
     lengths = [own.examples[row].clip.frames for row in rest]
     steps = sum(1 for epoch in range(options.epochs) for _ in groups(lengths, epoch, options))
+    native = torch.from_numpy(engine.planning_timbre(own.language, own.profile))
+
+    def planned(batch: Batch) -> Tensor:
+        """As in speaking, the language model hears the native voice that is most like the speaker."""
+        return native.expand_as(batch["timbre"])
+
     runs = {
         "acoustic": (sounding, lambda batch: acoustic_losses(sounding, batch, encoder, options)),
-        "prosody": (speaking, lambda batch: prosody_losses(speaking, batch, options)),
+        "prosody": (speaking, lambda batch: prosody_losses(speaking, batch | {"timbre": planned(batch)}, options)),
     }
     checked = collator.batch([own.examples[row] for row in back], np.random.Generator(np.random.Philox(0)))
     arrays: dict[str, np.ndarray] = {}
