@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from .. import audio
 from ..audio import Audio, AudioFormat
-from ..errors import BadAudio, BrokenModel
+from ..errors import BadAudio
+from .speaker_encoder import weights
 
 FILE_NAME = "ge2e.safetensors"
 FORMAT = AudioFormat(sample_rate=16_000, hop=160, window=400, mel_bands=40)
@@ -46,10 +46,7 @@ class Ge2eEncoder:
 
     def __init__(self, folder: Path) -> None:
         """Raises BrokenModel where the file is missing."""
-        found = sorted(folder.rglob(FILE_NAME))
-        if not found:
-            raise BrokenModel(f"{folder}: no {FILE_NAME}; fetch it with `resay evaluate judges --into DIR`")
-        self._weights = load_file(found[0])
+        self._weights = weights(folder, FILE_NAME)
 
     def embed(self, sound: Audio) -> np.ndarray:
         """Speaker vector, float32 (256,), unit length: the mean over windows of 1.6 s, the last with what is left.

@@ -33,6 +33,14 @@ def _convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, dilation: int
     return total + bias[:, None]
 
 
+def weights(folder: Path, name: str) -> dict[str, np.ndarray]:
+    """The arrays of a judge's file somewhere below a folder. Raises BrokenModel where it is missing."""
+    found = sorted(folder.rglob(name))
+    if not found:
+        raise BrokenModel(f"{folder}: no {name}; fetch it with `resay evaluate judges --into DIR`")
+    return load_file(found[0])
+
+
 class SpeakerEncoder:
     """A speaker vector from sound, out of a folder with `ecapa.safetensors`."""
 
@@ -40,10 +48,7 @@ class SpeakerEncoder:
 
     def __init__(self, folder: Path) -> None:
         """Raises BrokenModel where the file is missing."""
-        found = sorted(folder.rglob(FILE_NAME))
-        if not found:
-            raise BrokenModel(f"{folder}: no {FILE_NAME}; fetch it with `resay evaluate judges --into DIR`")
-        self._weights = load_file(found[0])
+        self._weights = weights(folder, FILE_NAME)
 
     def embed(self, audio: Audio) -> np.ndarray:
         """Speaker vector, float32 (192,), unit length: the dot product of two is their cosine similarity.

@@ -69,9 +69,6 @@ def export_all(
     latent_strength: Annotated[float, typer.Option(help="Of the latent when speaking; 0 is feed-forward.")] = 0.0,
     clip: Annotated[Path | None, typer.Option(help="Speak the clip that the demo clones to this file.")] = None,
     init: Annotated[Path | None, typer.Option(help="Exported weights for the stages that were not trained.")] = None,
-    again: Annotated[
-        bool, typer.Option(help="Write the acoustic graphs of --init anew, as this version does.")
-    ] = False,
 ) -> None:
     """Graphs, model.json with the training manifest, and the default voices."""
     models.mkdir(parents=True, exist_ok=True)
