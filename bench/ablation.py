@@ -50,7 +50,8 @@ def said_as_measured(engine: Engine, person: Person, voice: Voice) -> Audio | No
         voice.profile.timbre, engine.reference.style(mel, track), middle, voice.profile.sounds, voice.profile.adapter
     )
     noise = np.zeros(engine.acoustic.noise_shape(plan), np.float32)
-    made, hertz = engine.acoustic.render(sentence.ids, plan, profile, noise, engine.semantic.vectors(sentence, None))
+    meaning, shifts = engine.semantic.vectors(sentence, None), engine.shifts(voice)
+    made, hertz = engine.acoustic.render(sentence.ids, plan, profile, noise, meaning, shifts)
     random = np.random.Generator(np.random.Philox(0))
     return engine.vocoder.decode(made, hertz, random.standard_normal(engine.vocoder.noise_shape(len(made)), np.float32))
 

@@ -32,8 +32,9 @@ import resay
 from resay import audio, manifest, outputs, replay, takes
 from resay.errors import Unreproducible
 from resay.manifest import Manifest
-from resay.synthesis import SHIPPED, examine
+from resay.synthesis import SHIPPED
 from resay.takes import Cast
+from resay.weights import examine
 
 ROOT = Path(__file__).resolve().parent.parent
 SENTENCES = {

@@ -18,8 +18,8 @@ SOURCE = ROOT / "src" / "resay"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
-    "errors inference ogg audio pitch signing consent text identity onnx_graph aligner adapter shared_adapter "
-    "semantic prompt quality reference prosody acoustic transcript vocoder voices catalogue vault synthesis "
+    "errors inference ogg audio pitch signing consent text identity weights onnx_graph aligner adapter shared_adapter "
+    "semantic prompt quality reference prosody own_sounds acoustic transcript vocoder voices catalogue vault synthesis "
     "blurring embedding manifest outputs subtitles pictures alignment takes measure compare gate replay archive "
     "seeds forgetting audition batch cluster jobs server studio train federated evaluate tuning cli"
 ).split()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import resay
-from resay import audio, manifest, synthesis
+from resay import audio, manifest, weights
 from resay.cli import main
 from resay.synthesis import SHIPPED, Engine
 from resay.voices import VoiceLibrary
@@ -171,7 +171,7 @@ def test_replay_with_other_weights_names_them_and_measures(run, work, tmp_path):
     content[middle : middle + 20_000] = bytes(20_000)
     (models / "vocoder.onnx").write_bytes(content)
     shape = json.loads((models / "model.json").read_text(encoding="utf-8"))
-    shape = synthesis.with_digests(shape, models)
+    shape = weights.with_digests(shape, models)
     (models / "model.json").write_text(json.dumps(shape), encoding="utf-8")
     assert run("speak", "早上好。", "--voice", "lan", "-o", "out.wav")[0] == 0
     code, out, err = run("replay", "out.json", "--models", models)

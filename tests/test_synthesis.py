@@ -194,8 +194,11 @@ class Mute(Engine):
         count = len(sentence.phonemes)
         return Plan(np.ones(count, np.int64), np.zeros((count, 3), np.float32), np.zeros(count, np.float32))
 
+    def shifts(self, voice: Voice) -> None:
+        """There is nothing that could rehearse."""
+
     def _render(
-        self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int, meaning: object
+        self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int, meaning: object, shifts: object
     ) -> Iterator[Audio]:
         yield Audio(np.zeros(FORMAT.hop * len(plan.durations), np.float32))
 

@@ -5,13 +5,14 @@ Letters in shapes: P phonemes, T mel frames, M mel bands, Z latent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from . import adapter, semantic
-from .aligner import SOUNDS
-from .audio import FORMAT, MEL_CENTRE, MEL_SPREAD, QUIETEST, energy, log_mel, speech_level
+from . import adapter, own_sounds, semantic
+from .aligner import SOUNDS, mean_sounds
+from .audio import FORMAT, MEL_CENTRE, MEL_SPREAD, QUIETEST, energy, log_mel, scaled, speech_level
 from .onnx_graph import OnnxGraph
 from .pitch import PITCH_CENTRE, filled_pitch
 from .prompt import POINTS
@@ -22,6 +23,8 @@ _COMB_PITCHES = np.geomspace(50.0, 800.0, 193)
 _COMB_FLOOR = -1.0  # no voice is as empty between its harmonics as a row of pulses
 LATENT = 192
 """Width of the latent, z."""
+KEPT_SHIFTS = 64
+"""Voices whose rehearsals are kept, 32 kB each: what comes out of them follows from the voice alone."""
 
 
 def _points(durations: np.ndarray) -> np.ndarray:
@@ -141,9 +144,18 @@ def with_speed(plan: Plan, speed: float) -> Plan:
 class Acoustic:
     """The exported acoustic model: text encoder over phonemes, decoder over frames."""
 
-    def __init__(self, encoder: OnnxGraph, decoder: OnnxGraph, strength: float) -> None:
+    def __init__(
+        self,
+        encoder: OnnxGraph,
+        decoder: OnnxGraph,
+        strength: float,
+        rehearsal: Mapping[str, Sequence[own_sounds.Line]],
+    ) -> None:
+        """`rehearsal`: by language what is said with a voice to see how far its sounds are from the speaker's own."""
         self._encoder, self._decoder = encoder, decoder
         self._strength = strength
+        self._rehearsal = rehearsal
+        self._kept_shifts = lru_cache(KEPT_SHIFTS)(self._rehearse)
 
     def noise_shape(self, plan: Plan) -> tuple[int, int]:
         """Shape (T / 2 rounded up, Z) of the standard normal noise that `render` wants."""
@@ -156,12 +168,47 @@ class Acoustic:
             own["sounds"] = (np.zeros(SOUNDS, dtype=np.float32) if profile.sounds is None else profile.sounds)[None]
         return self._encoder.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None], **own)
 
+    def shifts(self, profile: Profile) -> np.ndarray | None:
+        """`own_sounds.shifts` (K, M) of a voice; None where there is nothing to shift it by.
+
+        What is rehearsed is the language that the clip's sounds are of. A tuned voice has learnt where its sounds lie.
+        """
+        if profile.sounds is None or profile.adapter is not None or not self._rehearsal:
+            return None
+        language = own_sounds.spoken(profile.sounds, self._rehearsal)
+        arrays = (profile.timbre, profile.style, profile.sounds)
+        return self._kept_shifts(language, profile.pitch, *(array.astype("<f4").tobytes() for array in arrays))
+
+    def forget(self) -> None:
+        """Give back what is kept of rehearsals."""
+        self._kept_shifts.cache_clear()
+
+    def _rehearse(self, language: str, pitch: float, timbre: bytes, style: bytes, sounds: bytes) -> np.ndarray:
+        heard = np.frombuffer(sounds, "<f4").reshape(SOUNDS)
+        profile = Profile(np.frombuffer(timbre, "<f4"), np.frombuffer(style, "<f4"), pitch, heard)
+        said = []
+        for line in self._rehearsal[language]:
+            silent, plain = (
+                np.zeros(self.noise_shape(line.plan)),
+                np.zeros((len(line.ids), semantic.SEMANTIC), np.float32),
+            )
+            mel, _ = self.render(line.ids, line.plan, profile, silent, plain)
+            said.append(mean_sounds(scaled(mel), own_sounds.frame_classes(line.ids, line.plan.durations)))
+        return own_sounds.shifts(heard, said)
+
     def render(
-        self, ids: np.ndarray, plan: Plan, profile: Profile, noise: np.ndarray, meaning: np.ndarray | None = None
+        self,
+        ids: np.ndarray,
+        plan: Plan,
+        profile: Profile,
+        noise: np.ndarray,
+        meaning: np.ndarray | None = None,
+        shifts: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Log mels (T, M) and pitch (T,) in Hz, 0 where unvoiced, of phonemes (P,) said as planned.
 
-        `noise` is standard normal, of `noise_shape`; `meaning` holds semantic vectors (P, 64), where weights take them.
+        `noise` is standard normal, of `noise_shape`; `meaning` holds semantic vectors (P, 64), where weights take them;
+        `shifts` (K, M) is what `shifts` says of the voice.
         """
         encoded = self._encode(ids, profile, meaning)
         owner = np.repeat(np.arange(len(ids)), plan.durations)
@@ -177,7 +224,10 @@ class Acoustic:
             **adapter.inputs(self._decoder, "acoustic_decoder", profile.adapter),
             **(drawn if "noise" in self._decoder.shapes else {}),  # a feed-forward decoder leaves nothing to chance
         )
-        mel = answer["mel"][0, :count] * MEL_SPREAD + MEL_CENTRE
+        mel = answer["mel"][0, :count]
+        if shifts is not None:
+            mel = mel + own_sounds.along(shifts, ids, plan.durations)
+        mel = mel * MEL_SPREAD + MEL_CENTRE
         voiced = answer["voicing"][0, :count] > 0
         hertz = profile.pitch * np.exp2(contour(plan))
         return np.maximum(mel, np.log(QUIETEST)), np.where(voiced, hertz, 0.0).astype(np.float32)

@@ -5,8 +5,6 @@ Letters in shapes: S samples, P phonemes.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from . import acoustic, shared_adapter, text, transcript
+from . import acoustic, shared_adapter, text, transcript, weights
 from .acoustic import Acoustic
 from .aligner import Aligner
 from .audio import FORMAT, SAMPLE_RATES, Audio, resampled
 from .consent import Use
 from .errors import BadOption, BadRequest, BrokenModel
 from .onnx_graph import OnnxGraph
+from .own_sounds import Line
 from .prosody import Codes, Plan, ProsodyModel, Sampling
 from .reference import RATE, Profile, Reference, Report, UsualRate
 from .semantic import SemanticEncoder
@@ -36,17 +35,6 @@ SHIPPED = Path(__file__).parent / "models"
 HIGHEST_SEED = 2**63 - 1
 SLOWEST, FASTEST = 0.25, 4.0
 STRONGEST_STYLE = 2.0
-GRAPHS = (
-    "reference",
-    "aligner",
-    "semantic",
-    "prosody_text",
-    "prosody_steps",
-    "prosody_heads",
-    "acoustic_encoder",
-    "acoustic_decoder",
-    "vocoder",
-)
 STAGES = {"prosody": 1, "acoustic": 2, "vocoder": 3}
 """Numbers of the stages that use randomness; each has a stream of its own."""
 
@@ -165,16 +153,17 @@ class Engine:
         """Load the networks; the other arguments are those of `OnnxGraph`. Raises BrokenModel, BadOption."""
         self._read = read
         folder = models or SHIPPED
-        self.shape = model_shape(folder)
-        self.identity = _identity(self.shape)
+        self.shape = weights.model_shape(folder)
+        self.identity = weights.identity(self.shape)
         small = bool(self.shape.get("precision", {}).get("small"))
         graphs = {
-            name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache, small, arena) for name in GRAPHS
+            name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache, small, arena)
+            for name in weights.GRAPHS
         }
-        self.digests = digests_of({name: graph.digest for name, graph in graphs.items()}, self.shape)
-        for name in strangers(self.digests, self.shape):
+        self.digests = weights.digests_of({name: graph.digest for name, graph in graphs.items()}, self.shape)
+        for name in weights.strangers(self.digests, self.shape):
             hint = "reinstall resay or export the model again"
-            raise BrokenModel(f"{folder / file_of(name)}: is not what model.json was written for; {hint}")
+            raise BrokenModel(f"{folder / weights.file_of(name)}: is not what model.json was written for; {hint}")
         if adapter is not None:
             adapter.fit(self.digests)
             self.digests[shared_adapter.STAGE] = adapter.digest
@@ -184,14 +173,15 @@ class Engine:
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
             mean, spread = (np.array(self.shape[name], dtype=np.float32) for name in ("style_mean", "style_spread"))
-            weights, self._usual_rate = _rate(self.shape, len(mean))
+            guessed, self._usual_rate = _rate(self.shape, len(mean))
             guides = {language: np.array(rows, dtype=np.float32) for language, rows in self.shape["guides"].items()}
             cache, strength = tuple(self.shape["cache"]), float(self.shape["latent_strength"])
+            rehearsal = _rehearsal(self.shape)
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenModel(f"{folder / 'model.json'}: damaged ({error}); reinstall resay") from error
         self.aligner = Aligner(graphs["aligner"])
         self._guides = guides
-        self.reference = Reference(graphs["reference"], self.aligner, mean, spread, weights)
+        self.reference = Reference(graphs["reference"], self.aligner, mean, spread, guessed)
         self.prosody = ProsodyModel(
             graphs["prosody_text"], graphs["prosody_steps"], graphs["prosody_heads"], codes, cache, adapter
         )
@@ -200,7 +190,7 @@ class Engine:
         """Whether voices can be tuned on these weights."""
         self.takes_ranks = "ranks" in graphs["acoustic_decoder"].shapes
         """Whether a tuned voice may change the decoder's matrices."""
-        self.acoustic = Acoustic(graphs["acoustic_encoder"], graphs["acoustic_decoder"], strength)
+        self.acoustic = Acoustic(graphs["acoustic_encoder"], graphs["acoustic_decoder"], strength, rehearsal)
         self.vocoder = Vocoder(graphs["vocoder"])
         self.semantic = SemanticEncoder(graphs["semantic"])
 
@@ -243,13 +233,14 @@ class Engine:
         lent = style or voice.profile
         manner = (lent.style * request.style_strength).astype(np.float32)
         profile = replace(voice.profile, style=manner, prompt=lent.prompt if request.style_strength else None)
+        shifts = self.shifts(voice)
 
         def pieces() -> Iterator[Piece]:
             before = None
             for index, sentence in enumerate(chain([first], sentences)):
                 meaning = self.semantic.vectors(sentence, before)
                 plan = plans[index] if plans is not None else self._plan(request, sentence, profile, index, meaning)
-                sound = self._render(request.seed, sentence, plan, profile, index, meaning)
+                sound = self._render(request.seed, sentence, plan, profile, index, meaning, shifts)
                 yield Piece(index, sentence, plan, resampled(sound, request.sample_rate))
                 before = sentence if request.context else None
 
@@ -266,9 +257,19 @@ class Engine:
         A voice is needed because networks give theirs back when they run: it says a word that nobody hears.
         """
         text.forget()
+        self.acoustic.forget()
         for graph in self._graphs:
             graph.shrink()
         self.say(Request("a", language="en"), voice)
+
+    def shifts(self, voice: Voice) -> np.ndarray | None:
+        """What is added to the sounds of a voice, (K, M); None for the natives, whom the weights know best."""
+        if (
+            max((float((guides @ voice.profile.timbre).max()) for guides in self._guides.values()), default=0.0)
+            > NATIVE
+        ):
+            return None
+        return self.acoustic.shifts(voice.profile)
 
     def planning_timbre(self, language: str, profile: Profile, accent: float = 0.0) -> np.ndarray:
         """Whose delivery is planned, (192,): that of the native voice most like the speaker, on the way to their own.
@@ -294,19 +295,25 @@ class Engine:
         return replace(plan, durations=durations)
 
     def _render(
-        self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int, meaning: np.ndarray
+        self,
+        seed: int,
+        sentence: Sentence,
+        plan: Plan,
+        profile: Profile,
+        index: int,
+        meaning: np.ndarray,
+        shifts: np.ndarray | None,
     ) -> Iterator[Audio]:
         noise = standard_normal(stream_of_randomness(seed, index, "acoustic"), self.acoustic.noise_shape(plan))
-        mel, pitch = self.acoustic.render(sentence.ids, plan, profile, noise, meaning)
+        mel, pitch = self.acoustic.render(sentence.ids, plan, profile, noise, meaning, shifts)
         hiss = standard_normal(stream_of_randomness(seed, index, "vocoder"), self.vocoder.noise_shape(len(mel)))
         yield from self.vocoder.stream(mel, pitch, hiss)
 
 
 CODE_NAMES = ("durations", "pitch", "energy")
-SETTINGS = "model"
-"""Stands beside the graphs' names for what `model.json` says of them."""
-REMARKS = ("training", "licence", "digests")
-"""Parts of `model.json` that decide no sound."""
+NATIVE = 0.999
+"""Cosine from which a timbre is a native's own."""
+REHEARSAL = "rehearsal"
 
 
 def _rate(shape: Mapping[str, Any], statistics: int) -> tuple[np.ndarray, UsualRate | None]:
@@ -324,61 +331,7 @@ def _rate(shape: Mapping[str, Any], statistics: int) -> tuple[np.ndarray, UsualR
     return guessed, usual
 
 
-def digests_of(graphs: Mapping[str, str], shape: Mapping[str, Any]) -> dict[str, str]:
-    """Of all weights that decide a sound: the graphs' digests, and that of the settings in `model.json`."""
-    settings = {name: value for name, value in shape.items() if name not in REMARKS}
-    content = json.dumps(settings, sort_keys=True, separators=(",", ":")).encode()
-    return {**graphs, SETTINGS: "sha256:" + hashlib.sha256(content).hexdigest()}
-
-
-def with_digests(shape: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The content of a `model.json`, with the digests of the graphs in a folder."""
-    paths = {name: folder / f"{name}.onnx" for name in GRAPHS}
-    graphs = {name: digest_of_file(path) for name, path in paths.items() if path.is_file()}
-    return {**shape, "digests": digests_of(graphs, shape)}
-
-
-def strangers(digests: Mapping[str, str], shape: Mapping[str, Any]) -> list[str]:
-    """Names of the weights that are not those which `model.json` was written for; none where it names no digests."""
-    return [name for name, digest in shape.get("digests", {}).items() if digests.get(name) != digest]
-
-
-def file_of(name: str) -> str:
-    """The file that a name of `digests_of` stands for."""
-    return "model.json" if name == SETTINGS else f"{name}.onnx"
-
-
-def examine(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Digests of the weights in a folder as they lie there, not loaded, and which of them are strangers to it.
-
-    Raises BrokenModel where there is no `model.json`.
-    """
-    shape = model_shape(folder)
-    paths = {name: folder / f"{name}.onnx" for name in GRAPHS}
-    graphs = {name: digest_of_file(path) for name, path in paths.items() if path.is_file()}
-    digests = digests_of(graphs, shape)
-    return digests, strangers(digests, shape)
-
-
-def digest_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _identity(shape: dict[str, Any]) -> str:
-    """Which training the weights come from, whatever precision they are stored in: SHA-256 over `model.json`."""
-    content = {name: value for name, value in shape.items() if name not in ("precision", "digests")}
-    return "sha256:" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def model_shape(folder: Path) -> dict[str, Any]:
-    """What `model.json` beside the graphs says. Raises BrokenModel where it is missing, damaged, of another version."""
-    path = folder / "model.json"
-    try:
-        shape: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        table = shape["phoneme_table"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BrokenModel(f"{path}: no model there, or a damaged one; reinstall resay") from error
-    if table != text.phonemes.VERSION:
-        raise BrokenModel(f"{path}: made for phoneme table {table}, this is {text.phonemes.VERSION}; update resay")
-    return shape
+def _rehearsal(shape: Mapping[str, Any]) -> dict[str, list[Line]]:
+    """What voices rehearse, by language; nothing on weights from before there was a rehearsal."""
+    known = shape.get(REHEARSAL, {})
+    return {language: [Line.from_json(line) for line in lines] for language, lines in known.items()}

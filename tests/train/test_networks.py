@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from dataclasses import replace
@@ -305,6 +306,33 @@ def test_the_critic_learns_what_was_recorded_and_only_the_critic(
         loss.backward()
         optimizer.step()
     assert float(loss.detach()) < 0.5 * float(found["critic"].detach())
+
+
+def test_steepness_is_the_squared_slope_of_every_score() -> None:
+    mel = torch.randn(2, 8, 4)
+    assert float(critic.steepness(lambda real, *_: (3.0 * real, []), mel, mel, mel)) == pytest.approx(9.0)
+    assert float(critic.steepness(lambda real, *_: (0.0 * real, []), mel, mel, mel)) == 0.0
+
+
+def test_an_opponent_slows_nobody_down(tmp_path: Path) -> None:
+    """Each side's gradients are clipped by their own norm, however large the other side's are."""
+
+    def moved(out: Path, opponent: bool) -> list[float]:
+        net = torch.nn.ModuleDict({"model": torch.nn.Linear(1, 1), "critic": torch.nn.Linear(1, 1)})
+        with torch.no_grad():
+            for parameter in net.parameters():
+                parameter.zero_()
+
+        def losses(now: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            return {"small": now["model"](batch["x"]).sum(), "large": 1e4 * now["critic"](batch["x"]).sum()}
+
+        batches = itertools.repeat({"x": torch.ones(1, 1)})
+        options = loop.Options(out, steps=1, warmup=1)
+        loop.train(net, batches, losses, options, opponent=net["critic"] if opponent else None)
+        return [float(parameter.grad.norm()) for parameter in net["model"].parameters()]
+
+    assert moved(tmp_path / "apart", True) == pytest.approx([0.5**0.5] * 2, rel=1e-3)
+    assert max(moved(tmp_path / "together", False)) < 1e-3
 
 
 def test_a_run_goes_on_from_its_checkpoint(cache: Path, tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from resay.aligner import CLASS_OF  # noqa: E402
 from resay.audio import FORMAT, Audio  # noqa: E402
 from resay.errors import BadFile  # noqa: E402
 from resay.evaluate.speaker_encoder import SpeakerEncoder  # noqa: E402
-from resay.train import loop, recordings, reference_net, reference_stage, speaker_levels, teaching  # noqa: E402
+from resay.text import phonemes  # noqa: E402
+from resay.train import aligner_net, loop, recordings, reference_net, reference_stage, speaker_levels, teaching  # noqa: E402
 from resay.train.speaker_teacher import SpeakerTeacher  # noqa: E402
 
 
@@ -47,7 +49,8 @@ def test_the_bridge_learns_and_the_teacher_does_not(ecapa: Path, cache: Path, tm
     torch.testing.assert_close(learnt.teacher.leave.weight, held)
 
 
-def test_likeness_is_perfect_for_the_same_and_pulls_at_another(ecapa: Path) -> None:
+def test_likeness_is_perfect_for_the_same_and_pulls_at_another(ecapa: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teaching, "HISS", 0.0)
     listener = teaching.Listener(ecapa).requires_grad_(False)
     meant = torch.randn(2, 128, FORMAT.mel_bands)
     same = teaching.likeness(listener, meant, meant)
@@ -92,3 +95,36 @@ def test_the_encoder_follows_its_teacher(cache: Path, tmp_path: Path) -> None:
     with torch.no_grad():
         last = reference_net.losses(learnt, next(batches))
     assert float(last["taught"]) < 0.8 * float(first["taught"].detach())
+
+
+def test_what_is_misheard_pulls_a_mel_towards_the_sounds_meant() -> None:
+    torch.manual_seed(0)
+    aligner = aligner_net.AlignerNet(aligner_net.AlignerShape(width=16, layers=1)).requires_grad_(False)
+    meant = torch.randn(2, 40, FORMAT.mel_bands)
+    mask = torch.ones(2, 40, 1)
+    mask[1, 20:] = 0.0
+    assert float(teaching.misheard(aligner, meant, meant, mask)) == pytest.approx(0.0, abs=1e-6)
+    said = torch.randn(2, 40, FORMAT.mel_bands, requires_grad=True)
+    before = teaching.misheard(aligner, said, meant, mask)
+    before.backward()
+    assert said.grad is not None
+    assert float(said.grad[1, 20:].abs().sum()) == 0.0  # padding is nothing that anyone hears
+    step = said.detach() - 5.0 * said.grad
+    assert 0.0 < float(teaching.misheard(aligner, step, meant, mask)) < float(before.detach())
+
+
+def test_what_is_unclear_asks_for_the_sounds_planned() -> None:
+    torch.manual_seed(0)
+    aligner = aligner_net.AlignerNet(aligner_net.AlignerShape(width=16, layers=1)).requires_grad_(False)
+    ids = torch.from_numpy(phonemes.ids(["^", "HH", "AY1", "$"]))[None]
+    batch = {"ids": ids, "owner": torch.tensor([[0, 0, 1, 1, 1, 2, 2, 3]]), "mask": torch.ones(1, 8, 1)}
+    said = torch.randn(1, 8, FORMAT.mel_bands, requires_grad=True)
+    lost = teaching.unclear(aligner, said, batch)
+    posteriors = aligner(said.detach(), batch["mask"])[0]
+    planned = CLASS_OF[ids[0].numpy()]
+    sounding = [
+        float(posteriors[frame, planned[owner]]) for frame, owner in enumerate(batch["owner"][0]) if 0 < owner < 3
+    ]
+    assert float(lost.detach()) == pytest.approx(-np.mean(sounding), rel=1e-5)
+    lost.backward()
+    assert float(teaching.unclear(aligner, said.detach() - 5.0 * said.grad, batch)) < float(lost.detach())

@@ -18,7 +18,8 @@ from .. import audio, compare, manifest, outputs, replay, voices
 from ..errors import BadFile, BadOption, BrokenModel, ResayError, Unreproducible
 from ..manifest import Manifest
 from ..replay import Difference, Replay
-from ..synthesis import SHIPPED, examine, file_of
+from ..synthesis import SHIPPED
+from ..weights import examine, file_of
 from . import options, recalling, sources
 from .casting import Names
 from .messages import message

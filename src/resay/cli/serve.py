@@ -185,6 +185,7 @@ def made(
         from ..server.workers import Workers
 
         engine = Workers(engine, workers)
+    memory.trim_regularly()
     return Service(
         engine,
         folder,

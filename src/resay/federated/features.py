@@ -56,7 +56,7 @@ def _align(data: recordings.Recordings, aligner: Aligner, cache: Path) -> None:
 
 def style_scale(models: Path) -> tuple[np.ndarray, np.ndarray]:
     """Mean and spread of the style statistics that a folder of weights was trained with, float32 (16,) each."""
-    from ..synthesis import model_shape
+    from ..weights import model_shape
 
     shape = model_shape(models)
     return np.array(shape["style_mean"], dtype=np.float32), np.array(shape["style_spread"], dtype=np.float32)

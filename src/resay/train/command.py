@@ -15,6 +15,7 @@ resay train renew MODELS           the same weights in graphs of today's form
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -249,7 +250,9 @@ def train_acoustic(
     if latent_only:
         for name, parameter in net.named_parameters():
             parameter.requires_grad = name.startswith(acoustic_net.LATENT_PARTS)
-    of_batch = partial(critic.losses, listener=_listener(judges, runs)) if adversarial else critic.without_contest
+    of_batch: Callable[..., loop.Losses] = critic.without_contest
+    if adversarial:
+        of_batch = partial(critic.losses, ears=teaching.ears(runs, init or release.SHIPPED, judges))
     options = loop.Options(
         runs / "acoustic",
         minutes,
@@ -268,16 +271,9 @@ def train_acoustic(
         lambda now, batch: of_batch(now, batch, latent),
         options,
         lambda average, step: check(average.inner, step),
+        training.critic,
     )
     _record(options, "acoustic", [row.clip for row in aligned.rows], shape, init)
-
-
-def _listener(judges: Path | None, runs: Path) -> Listener | None:
-    """The teacher with the bridge that `resay train teacher` fitted; None without a folder."""
-    if judges is None:
-        return None
-    listener = Listener(judges)
-    return loop.load_average(listener, runs / "teacher").requires_grad_(False)
 
 
 @app.command("aligner")

@@ -18,7 +18,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from .acoustic_net import PLAN_COLUMNS, AcousticNet, AcousticShape, spoken
-from .teaching import Listener, likeness
+from .teaching import Ears, Listener, likeness, misheard
 
 STRETCH = 64
 """Frames of each stretch: 0.8 s, a few syllables."""
@@ -67,8 +67,10 @@ class AcousticTraining(nn.Module):
         self.critic = Critic(CriticShape(), shape.timbre + 2, shape.mel_bands)
 
 
-WEIGHTS = {"critic": 1.0, "fooled": 0.06, "matched": 0.6, "heard": 0.6, "likeness": 1.0}
-"""Factors of the contest's losses, and of what a listener hears."""
+WEIGHTS = {"critic": 1.0, "steep": 0.2, "fooled": 0.25, "matched": 1.0, "misheard": 0.15, "heard": 0.6, "likeness": 0.5}
+"""Factors of the contest's losses, and of what those hear who listen."""
+STEEPNESS_STRETCHES = 6
+"""Stretches of a batch that hold the critic's slope down."""
 LISTENED, LISTENED_FRAMES, LISTENED_SHARE = 6, 128, 1 / 3
 """Stretches of a batch that the listener hears, their length, 1.6 s, and the share of batches: it costs more than all
 the rest."""
@@ -100,23 +102,39 @@ def _heard(listener: Listener, batch: dict[str, Tensor], said: Tensor) -> dict[s
     return likeness(listener, made, real) if len(real) else {}
 
 
+def steepness(critic: Critic, real: Tensor, harmonics: Tensor, speaker: Tensor) -> Tensor:
+    """Squared slope of the scores of recorded mels, for each patch that is scored (R1, Mescheder et al. 2018).
+
+    A critic that grows ever steeper throws the model about instead of leading it.
+    """
+    real = real.detach().requires_grad_()
+    score, _ = critic(real, harmonics, speaker)
+    (slope,) = torch.autograd.grad(score.float().sum(), real, create_graph=True)
+    return slope.float().square().sum() / score.numel()
+
+
 def losses(
-    training: AcousticTraining, batch: dict[str, Tensor], latent_kept: float = 0.0, listener: Listener | None = None
+    training: AcousticTraining, batch: dict[str, Tensor], latent_kept: float = 0.0, ears: Ears | None = None
 ) -> dict[str, Tensor]:
     """Those of the acoustic model, and of the contest: `critic` teaches the critic, `fooled` and `matched` the model.
 
-    Hinge losses (Lim and Ye 2017), and the distance of the critic's features (Larsen et al. 2016). With a listener also
-    `heard` and `likeness`.
+    Hinge losses (Lim and Ye 2017), the critic's steepness, and the distance of its features (Larsen et al.
+    2016). With ears also `misheard`, and where they have a listener `heard` and `likeness`.
     """
     found, said = spoken(training.inner, batch, latent_kept)
-    if listener is not None and torch.rand(()) < LISTENED_SHARE:
-        found |= _heard(listener, batch, said)
+    if ears is not None:
+        found["misheard"] = misheard(ears.aligner, said, batch["mel"], batch["mask"])
+        if ears.listener is not None and torch.rand(()) < LISTENED_SHARE:
+            found |= _heard(ears.listener, batch, said)
     real, made, harmonics, speaker = _stretches(batch, said, training.stretches)
     if not len(real):
         return found
     score_real, seen_real = training.critic(real, harmonics, speaker)
     score_made, _ = training.critic(made.detach(), harmonics, speaker)
     found["critic"] = functional.relu(1 - score_real).float().mean() + functional.relu(1 + score_made).float().mean()
+    if torch.is_grad_enabled():
+        few = (part[:STEEPNESS_STRETCHES] for part in (real, harmonics, speaker))
+        found["steep"] = steepness(training.critic, *few)
     # The same critic once more, its own parameters held: what moves here is the model.
     held = {name: value.detach() for name, value in training.critic.state_dict(keep_vars=True).items()}
     score, seen = functional_call(training.critic, held, (made, harmonics, speaker))

@@ -88,6 +88,7 @@ def export_all(
     codes = release.read_codes(known if known.exists() or not init else init / "model.json")
     release.write_shape(models, speakers, codes, prosody_net.ProsodyShape(), latent_strength, training)
     release.write_voices(speakers, models / "voices")
+    release.write_rehearsal(models)
     if clip:
         release.write_clip(speakers, models, clip)
 
@@ -98,4 +99,4 @@ def renew(models: Annotated[Path, typer.Argument(help="Folder of exported weight
     export.restore(net, models / "acoustic_encoder.onnx", models / "acoustic_decoder.onnx")
     export.restore_latent(net, export.LATENT)
     export.export_acoustic(net, models, latent=release.latent_strength(models) > 0)
-    release.write_digests(models)
+    release.write_rehearsal(models)

@@ -26,10 +26,12 @@ from ..errors import BadRequest
 from ..synthesis import Engine
 from . import acoustic_net, export, prosody_net
 from .acoustic_net import AcousticNet, AcousticShape
+from .aligner_net import AlignerNet, AlignerShape
 from .loop import Batch, Losses
 from .own_recordings import Own, OwnCollator
 from .prosody_net import ProsodyNet, ProsodyShape
 from .reference_net import ReferenceNet, ReferenceShape
+from .teaching import unclear
 
 SAVED_EVERY = 10  # steps
 KEPT_BACK = 10  # one sentence in so many is not tuned on
@@ -54,6 +56,9 @@ class Options:
     likeness_weight: float = 0.0
     """Of what the reference encoder hears, against the distance of mels. It hears envelopes and channels above all, so
     the mels alone decide unless it is asked."""
+    clarity_weight: float = 0.3
+    """Of the sounds that the aligner hears in what is said, against the distance of mels: a voice that is closer and
+    swallows words is no better."""
     layers: tuple[str, ...] = PARTS
     rank: int = 8
     """Of the change of the mel decoder's matrices; 0 leaves them as they are."""
@@ -141,13 +146,18 @@ class TunedProsody(nn.Module):
         return self.net.text(*inputs, offset=self.own["prosody_text.offset"], adapter=self.own["prosody_text.adapter"])
 
 
-def acoustic_losses(net: TunedAcoustic, batch: Batch, encoder: ReferenceNet, options: Options) -> Losses:
-    """Those of the acoustic model, and how unlike the speaker the reference encoder finds what was said."""
+def acoustic_losses(
+    net: TunedAcoustic, batch: Batch, encoder: ReferenceNet, aligner: AlignerNet, options: Options
+) -> Losses:
+    """Those of the acoustic model, how unclear its words are, and how unlike the speaker the encoder finds it."""
     found = acoustic_net.losses(net, batch)
+    if options.clarity_weight:
+        found["unclear"] = unclear(aligner, net.said, batch)
     if options.likeness_weight:
         timbre = encoder(net.said, batch["mask"])
         found["unlikeness"] = (1 - (timbre * batch["timbre"]).sum(dim=-1)).mean()
-    weights = {"mel": 1.0, "coarse": 0.5, "average": 0.3, "voicing": 0.1, "unlikeness": options.likeness_weight}
+    weights = {"mel": 1.0, "coarse": 0.5, "average": 0.3, "voicing": 0.1}
+    weights |= {"unlikeness": options.likeness_weight, "unclear": options.clarity_weight}
     return {name: weights[name] * value for name, value in found.items() if name in weights}
 
 
@@ -289,15 +299,19 @@ def adapt(own: Own, models: Path, engine: Engine, options: Options, state: Path,
     if not engine.takes_adapters:
         raise BadRequest(f"{models}: no voice can be tuned on these weights; update resay or export them again")
     torch.use_deterministic_algorithms(True)
-    parts = [models / f"{name}.onnx" for name in ("acoustic_encoder", "acoustic_decoder", "reference", "prosody_text")]
+    names = ("acoustic_encoder", "acoustic_decoder", "reference", "prosody_text", "aligner")
+    parts = [models / f"{name}.onnx" for name in names]
     acoustic = AcousticNet(export.shape_of(parts[0], AcousticShape))
     encoder = ReferenceNet(export.shape_of(parts[2], ReferenceShape))
     prosody = ProsodyNet(export.shape_of(parts[3], ProsodyShape))
-    missing = export.restore(acoustic, *parts[:2]) + export.restore(encoder, parts[2])
+    aligner = AlignerNet(export.shape_of(parts[4], AlignerShape))
+    missing = export.restore(acoustic, *parts[:2])
+    missing += export.restore(encoder, parts[2]) + export.restore(aligner, parts[4])
     missing += export.restore_prosody(prosody, models)
     if any(not name.startswith(acoustic_net.LATENT_PARTS) for name in missing):
         raise BadRequest(f"{models}: these weights are of another kind of network; use the resay that made them")
-    encoder.eval().requires_grad_(False)
+    for hears in (encoder, aligner):
+        hears.eval().requires_grad_(False)
     collator = OwnCollator(own, engine.codes)
     if not engine.takes_ranks:
         options = replace(options, rank=0)
@@ -312,7 +326,7 @@ def adapt(own: Own, models: Path, engine: Engine, options: Options, state: Path,
         return native.expand_as(batch["timbre"])
 
     runs = {
-        "acoustic": (sounding, lambda batch: acoustic_losses(sounding, batch, encoder, options)),
+        "acoustic": (sounding, lambda batch: acoustic_losses(sounding, batch, encoder, aligner, options)),
         "prosody": (speaking, lambda batch: prosody_losses(speaking, batch | {"timbre": planned(batch)}, options)),
     }
     checked = collator.batch([own.examples[row] for row in back], np.random.Generator(np.random.Philox(0)))

@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -100,24 +101,48 @@ def _average(state: State, decay: float) -> None:
             kept.copy_(new)
 
 
+def _sides(net: nn.Module, opponent: nn.Module | None) -> list[list[nn.Parameter]]:
+    """Parameters that are trained: those of the network, and apart from them those of its opponent."""
+    against = {id(parameter) for parameter in opponent.parameters()} if opponent else set()
+    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    sides = ([one for one in trained if (id(one) in against) == side] for side in (False, True))
+    return [side for side in sides if side]
+
+
+def _step(state: State, losses: Losses, weights: dict[str, float], sides: list[list[nn.Parameter]]) -> Losses:
+    """One step downhill on the weighted sum; each side's gradient before it was clipped."""
+    total = sum(weights.get(name, 1.0) * value for name, value in losses.items())
+    state.optimizer.zero_grad(set_to_none=True)
+    total.backward()  # type: ignore[union-attr]
+    norms = [nn.utils.clip_grad_norm_(side, 1.0) for side in sides]
+    if all(map(torch.isfinite, norms)):
+        state.optimizer.step()
+    state.step += 1
+    return dict(zip(("gradient", "opponent"), norms, strict=False))
+
+
 def train(
     net: nn.Module,
     batches: Iterator[Batch],
     losses_of: Callable[[nn.Module, Batch], Losses],
     options: Options,
     check: Callable[[nn.Module, int], dict[str, float]] | None = None,
+    opponent: nn.Module | None = None,
 ) -> nn.Module:
     """Train until the budget is used; returns the averaged network.
 
     `losses_of` gives named losses, whose weighted sum is followed downhill. `check` is called with the averaged network
-    at every save; its figures go into `log.jsonl` beside the losses.
+    at every save; its figures go into `log.jsonl` beside the losses. The gradients of an `opponent`, a part of the
+    network that works against the rest, are clipped apart: neither shall slow the other down.
     """
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     net = net.to(options.device).train()
-    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    sides = _sides(net, opponent)
+    optimizer = torch.optim.AdamW(
+        chain.from_iterable(sides), lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+    )
     state = State(net, copy.deepcopy(net).eval().requires_grad_(False), optimizer)
     checkpoint = options.out / "checkpoint.pt"
     if options.resume and checkpoint.exists():
@@ -145,15 +170,9 @@ def train(
             batch = _move(next(batches), options.device)
             with torch.autocast(options.device, torch.bfloat16):
                 losses = losses_of(net, batch)
-            total = sum(options.weights.get(name, 1.0) * value for name, value in losses.items())
-            optimizer.zero_grad(set_to_none=True)
-            total.backward()  # type: ignore[union-attr]
-            norm = nn.utils.clip_grad_norm_(trained, 1.0)
-            if torch.isfinite(norm):
-                optimizer.step()
-            state.step += 1
+            losses |= _step(state, losses, options.weights, sides)
             _average(state, options.decay)
-            for name, value in (losses | {"gradient": norm}).items():
+            for name, value in losses.items():
                 seen.setdefault(name, []).append(float(value.detach()))
             shown = "  ".join(f"{name} {values[-1]:.3f}" for name, values in seen.items())
             bar.update(task, completed=used, description=f"{options.out.name}  step {state.step}  {shown}")

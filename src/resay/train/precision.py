@@ -17,7 +17,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from .. import synthesis
+from .. import weights
 from ..errors import BadFile, BadOption
 
 SMALLEST_SHRUNK = 1024  # elements; scales and biases stay exact
@@ -132,7 +132,7 @@ def export(models: Path, out: Path, precision: str, target: str) -> dict[str, in
                 raise BadFile(f"{path}: damaged weights; reinstall resay") from error
             onnx.save(convert(model, precision, target), str(made / path.name))
             sizes[path.stem] = (made / path.name).stat().st_size
-        text = json.dumps(synthesis.with_digests(shape, made), ensure_ascii=False, indent=1) + "\n"
+        text = json.dumps(weights.with_digests(shape, made), ensure_ascii=False, indent=1) + "\n"
         (made / "model.json").write_text(text, encoding="utf-8")
         made.rename(out)
     return sizes

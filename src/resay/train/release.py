@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import aligner, audio, blurring, consent, reference, synthesis, text
+from .. import aligner, audio, blurring, consent, own_sounds, reference, synthesis, text, weights
 from ..prosody import Codes
 from ..reference import Profile
-from ..voices import Voice
+from ..voices import Voice, VoiceLibrary
 from . import loop
 from .annotations import Heard, Profiles
 from .prosody_net import ProsodyShape
@@ -115,12 +115,12 @@ def record(options: loop.Options, stage: str, shape: Any, material: dict[str, An
 
 def training_of(models: Path) -> dict[str, Any]:
     """The training manifests of exported weights, by stage."""
-    return json.loads((models / "model.json").read_text(encoding="utf-8"))["training"]
+    return _shape_of(models)["training"]
 
 
 def latent_strength(models: Path) -> float:
     """How strong the latent of exported weights is when they speak."""
-    return float(json.loads((models / "model.json").read_text(encoding="utf-8"))["latent_strength"])
+    return float(_shape_of(models)["latent_strength"])
 
 
 def _continued(earlier: dict[str, Any], curve: list[dict[str, float]]) -> dict[str, Any]:
@@ -248,11 +248,27 @@ def _rate(profiles: Profiles) -> dict[str, Any]:
     return {"rate": {"usual": lengths, "mean": round(usual.mean, 5), "spread": round(usual.spread, 5)}}
 
 
-def write_digests(folder: Path) -> None:
-    """Write the digests of a folder's graphs into its `model.json`: for graphs that were put there one by one."""
-    _write_with_digests(folder, json.loads((folder / "model.json").read_text(encoding="utf-8")))
+def write_rehearsal(folder: Path) -> None:
+    """Put into a finished folder's `model.json` what every voice rehearses, as its first default voice would say it."""
+    content = _shape_of(folder)
+    content.pop(synthesis.REHEARSAL, None)
+    _write_with_digests(folder, content)
+    engine, voices = synthesis.Engine(folder), VoiceLibrary([folder / "voices"])
+    lines = {}
+    for language, sentences in own_sounds.SENTENCES.items():
+        speaker = next(voice for voice in voices if voice.language == language)
+        said = [engine.stream(synthesis.Request(text, seed=0, language=language), speaker) for text in sentences]
+        lines[language] = [
+            own_sounds.Line(piece.sentence.ids, piece.plan).to_json() for pieces in said for piece in pieces
+        ]
+    _write_with_digests(folder, content | {synthesis.REHEARSAL: lines})
+
+
+def _shape_of(folder: Path) -> dict[str, Any]:
+    """The content of a `model.json`."""
+    return json.loads((folder / "model.json").read_text(encoding="utf-8"))
 
 
 def _write_with_digests(folder: Path, content: dict[str, Any]) -> None:
-    content = synthesis.with_digests(content, folder)
+    content = weights.with_digests(content, folder)
     audio.write_bytes(folder / "model.json", (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())

@@ -1,4 +1,4 @@
-"""What the teacher is asked: its vector of every clip, how alike two mels sound, and the bridge from mels to its ears.
+"""What is asked of those who can hear: the speaker encoder, through a bridge from mels to its ears, and our aligner.
 
 Letters in shapes: B batch, F mel frames, M mel bands, T the teacher's frames, N clips.
 """
@@ -6,6 +6,7 @@ Letters in shapes: B batch, F mel frames, M mel bands, T the teacher's frames, N
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .. import audio, reference
+from ..aligner import CLASS_OF, SILENCE
 from ..errors import BadFile
-from .loop import Batch
+from . import export
+from .aligner_net import AlignerNet, AlignerShape
+from .layers import masked_mean
+from .loop import Batch, load_average
 from .recordings import Clip, Recordings, batches_by_length, is_held_out
 from .speaker_levels import FRAME_RATE, SAMPLE_RATE, levels
 from .speaker_teacher import VECTOR, Bridge, SpeakerTeacher
@@ -29,6 +34,8 @@ LONGEST = 280
 """Mel frames that are heard of a clip, 3.5 s."""
 LEAST = 60
 """A shorter clip is not asked for."""
+HISS = 0.1
+"""Standard deviation of the noise on what is judged; real speech keeps 0.97 of its likeness under it."""
 EACH = 10
 """Clips that are asked for of one speaker: what is more of the same voice teaches little."""
 
@@ -128,7 +135,54 @@ def likeness(listener: Listener, said: Tensor, meant: Tensor) -> dict[str, Tenso
     """
     with torch.no_grad():
         own, features = listener(meant)
-    vector, heard = listener(said)
+    # Through a little hiss, so that nothing too faint for a listener can please this one alone.
+    vector, heard = listener(said + HISS * torch.randn_like(said))
     pairs = zip(heard, features, strict=True)
     distances = [(a.float() - b.float()).abs().mean() / b.float().abs().mean() for a, b in pairs]
     return {"heard": torch.stack(distances).mean(), "likeness": 1.0 - functional.cosine_similarity(vector, own).mean()}
+
+
+@dataclass(frozen=True)
+class Ears:
+    """Who hears what the acoustic model says while it is trained; nothing of them learns."""
+
+    aligner: AlignerNet
+    """Hears words."""
+    listener: Listener | None = None
+    """Hears voices, where there is a teacher."""
+
+
+def ears(runs: Path, models: Path, judges: Path | None) -> Ears:
+    """The aligner that was trained in `runs`, else that of exported weights; and, given a folder, the teacher.
+
+    The bridge between the teacher and our mels is what `resay train teacher` fitted.
+    """
+    hears = AlignerNet(AlignerShape())
+    if (runs / "aligner" / "checkpoint.pt").exists():
+        load_average(hears, runs / "aligner")
+    else:
+        export.restore(hears, models / "aligner.onnx")
+    listener = None if judges is None else Listener(judges)
+    if listener is not None:
+        load_average(listener, runs / "teacher").requires_grad_(False)
+    return Ears(hears.eval().requires_grad_(False), listener)
+
+
+def misheard(aligner: AlignerNet, said: Tensor, meant: Tensor, mask: Tensor) -> Tensor:
+    """How far the sounds that the aligner hears in mels said (B, F, M) are from those in the mels meant, nats a frame.
+
+    The divergence of its posteriors (Kullback and Leibler 1951): a mel may be close on average and yet another word.
+    """
+    with torch.no_grad():
+        own = aligner(meant, mask)
+    return masked_mean((own.exp() * (own - aligner(said, mask))).sum(dim=-1, keepdim=True), mask)
+
+
+def unclear(aligner: AlignerNet, said: Tensor, batch: Batch) -> Tensor:
+    """How little the aligner hears the sounds that were planned in mels said (B, F, M), nats a frame; pauses left out.
+
+    Unlike `misheard` this does not take over what somebody's recordings leave unclear.
+    """
+    planned = torch.from_numpy(CLASS_OF)[batch["ids"]].gather(1, batch["owner"]).unsqueeze(-1)
+    found = aligner(said, batch["mask"]).gather(-1, planned)
+    return masked_mean(-found, batch["mask"] * (planned != SILENCE))
