@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -17,10 +17,11 @@ from .. import audio
 from ..errors import BadOption
 from ..synthesis import SHIPPED, Engine
 from ..voices import VoiceLibrary
-from . import about, bench, fetching, norms, sentences, speed
+from . import about, bench, fetching, norms, rivals, sentences, speed
 from .evaluation import Evaluation, Options
 from .judges import Judges
 from .report import Report
+from .rivals import Rival
 
 app = typer.Typer(help="Judge finished speech.", add_completion=False, rich_markup_mode=None)
 
@@ -33,6 +34,10 @@ def evaluate(
     audio_folders: Annotated[
         list[Path] | None,
         typer.Option("--audio", metavar="DIR", help="Another system's audio with its table; may repeat."),
+    ] = None,
+    rival: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="Speak with kokoro=DIR or piper=FILE.onnx too; may repeat."),
     ] = None,
     voice: Annotated[
         list[str] | None, typer.Option(help="Default voices to judge, all by default; may repeat.")
@@ -51,15 +56,18 @@ def evaluate(
     """Judge the default voices, clones of held-out people, people themselves, and other systems' audio."""
     if context.invoked_subcommand:
         return
-    if not (speak or corpus or audio_folders):
-        raise BadOption("nothing to judge: leave out --no-speak, or give --corpus or --audio")
+    if not (speak or corpus or audio_folders or rival):
+        raise BadOption("nothing to judge: leave out --no-speak, or give --corpus, --audio or --rival")
     options = Options(_languages(language), sentence_count, speakers, seed=seed)
+    others = rivals.opened(rival or (), threads, seed)
     engine = Engine(models, threads=threads) if speak else None
     with _progress() as step:
         run = Evaluation(Judges.open(judges, threads), options, step)
         if engine:
             library = VoiceLibrary()
             run.default_voices(engine, [library.get(name) for name in voice] if voice else list(library))
+        for other in others:
+            run.rival(other)
         for folder in audio_folders or ():
             run.finished(folder)
         if corpus:
@@ -67,7 +75,7 @@ def evaluate(
             run.recordings(corpus, vocoder if vocoder.exists() else None)
         if engine and corpus:
             run.clones(engine, corpus)
-    report = _report(run, engine, models, threads if timing else None)
+    report = _report(run, engine, others, models, threads if timing else None)
     if write:
         audio.write_bytes(write, report.markdown().encode())
     print(json.dumps(report.to_json(), ensure_ascii=False) if as_json else report.markdown())
@@ -95,8 +103,11 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield step
 
 
-def _report(run: Evaluation, engine: Engine | None, models: Path | None, threads: int | None) -> Report:
+def _report(
+    run: Evaluation, engine: Engine | None, others: Sequence[Rival], models: Path | None, threads: int | None
+) -> Report:
     """The figures of the run, and speed where `threads` are given."""
+    engines = {threads: engine} if engine and threads else {}
     voices = bench.voice_of_each_language(VoiceLibrary()) if engine and threads else {}
     folder = models or SHIPPED
     return Report(
@@ -111,8 +122,9 @@ def _report(run: Evaluation, engine: Engine | None, models: Path | None, threads
         plans=run.plans(),
         likeness=run.likeness(),
         refused=run.refused,
-        speed=speed.warm({threads: engine}, voices) if engine and threads else [],
+        speed=speed.warm(engines, voices, rivals=others) if threads and (engines or others) else [],
         cold=speed.cold(*bench.short_sentence(voices), models) if voices else None,
+        rivals=[other.facts for other in others],
         hearings=run.hearings,
         cases=run.cases,
     )

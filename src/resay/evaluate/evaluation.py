@@ -14,12 +14,13 @@ from ..onnx_graph import OnnxGraph
 from ..synthesis import Engine
 from ..vocoder import Vocoder
 from ..voices import Voice
-from . import finished, held_out, likeness, sentences, speaking
+from . import finished, held_out, likeness, rivals, sentences, speaking
 from .hearing import Hearing, Row, Utterance, hear, rows
 from .held_out import Person
 from .judges import Judges
 from .likeness import Case, Likeness
 from .norms import Timing
+from .rivals import Rival
 from .speaking import Spoken
 
 
@@ -85,6 +86,14 @@ class Evaluation:
                 raise BadOption(f"no voice in {language}; name one with --voice or leave the language out")
             texts = sentences.unseen(language, self.options.sentences)
             self.say(speaking.default_voices(engine, voices, language, texts, self.options.seed))
+
+    def rival(self, rival: Rival) -> None:
+        """What the default voices say, said by another system. Raises BadOption where it has none of the languages."""
+        languages = [language for language in self.options.languages if language in rival.voices]
+        if not languages:
+            raise BadOption(f"{rival.facts.system} speaks {' and '.join(rival.voices)} only; leave it out")
+        for language in languages:
+            self.hear(rivals.utterances(rival, language, sentences.unseen(language, self.options.sentences)))
 
     def finished(self, folder: Path) -> None:
         """Another system's audio, read one by one."""

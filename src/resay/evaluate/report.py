@@ -11,14 +11,15 @@ from .about import Machine, training_rows
 from .evaluation import Plans
 from .hearing import Hearing, Row
 from .likeness import Case, Likeness
-from .speed import Cold, Speed
+from .rivals import Facts
+from .speed import OURS, Cold, Speed
 from .tables import NOTHING, figure, percent, table
 
 LANGUAGE_NAMES = {"zh": "Mandarin", "en": "English", "all": "both"}
 
 HEAD = """# Quality
 
-Made by `resay evaluate --judges DIR --corpus DIR --write docs/quality.md` on {day}; do not edit.
+Made by `resay evaluate --judges DIR --corpus DIR{options} --write docs/quality.md` on {day}; do not edit.
 Judges: {judges}.
 
 - Brackets hold the 95 % interval (bootstrap over utterances; over speakers for likeness); n counts utterances.
@@ -49,6 +50,8 @@ class Report:
     refused: Sequence[str]
     speed: Sequence[Speed]
     cold: Cold | None
+    rivals: Sequence[Facts]
+    """Other systems that spoke in this run."""
     hearings: Sequence[Hearing]
     cases: Sequence[Case]
 
@@ -61,9 +64,10 @@ class Report:
     def markdown(self) -> str:
         """The whole page."""
         judges = ", ".join(self.judges) or "none (fetch them with `resay evaluate judges --into DIR`)"
-        parts = [HEAD.format(day=self.day.isoformat(), judges=judges)]
+        options = "".join(f" {rival.option}" for rival in self.rivals)
+        parts = [HEAD.format(day=self.day.isoformat(), judges=judges, options=options)]
         sections = [
-            ("Words and sound", _hearing_table(self.rows, "system")),
+            ("Words and sound", _hearing_table(self.rows, "system") + _rivals(self.rivals)),
             ("Default voices one by one", _hearing_table(self.voices, "voice")),
             ("Likeness of clones", _likeness_table(self.likeness, self.refused)),
             ("Plans", _plans_table(self.plans)),
@@ -90,6 +94,19 @@ def _hearing_table(rows: Sequence[Row], first: str) -> str:
         for row in rows
     ]
     return table(header, cells)
+
+
+def _rivals(rivals: Sequence[Facts]) -> str:
+    """Who the others are, below their rows."""
+    if not rivals:
+        return ""
+    note = (
+        "\nRivals spoke in this run, with the sentences, threads and judges of the default voices. They are fed resay's"
+        " reading in the symbols that each was trained on (`docs/rivals.md`), not their own readers':\n\n"
+    )
+    return note + "".join(
+        f"- {rival.system}: {', '.join(rival.voices)}; {rival.bytes / 1e6:.1f} MB, {rival.digest}\n" for rival in rivals
+    )
 
 
 def _likeness_table(rows: Sequence[Likeness], refused: Sequence[str]) -> str:
@@ -134,16 +151,21 @@ def _plans_table(plans: Sequence[Plans]) -> str:
 def _speed_table(speed: Sequence[Speed], cold: Cold | None) -> str:
     if not speed:
         return ""
-    header = ("threads", "real time factor", "first sound, ms", "cold command, s", "peak memory, MB")
-    cells = [
+    header: tuple[str, ...] = ("threads", "real time factor", "first sound, ms", "cold command, s", "peak memory, MB")
+    cells: list[tuple[str, ...]] = [
         (
             *(str(one.threads), f"{one.real_time_factor:.3f}", f"{1000 * one.first_sound:.0f}"),
-            f"{cold.seconds:.2f}" if cold else NOTHING,
-            f"{cold.peak_bytes / 1e6:.0f}" if cold and cold.peak_bytes else NOTHING,
+            f"{cold.seconds:.2f}" if cold and one.system == OURS else NOTHING,
+            f"{cold.peak_bytes / 1e6:.0f}" if cold and cold.peak_bytes and one.system == OURS else NOTHING,
         )
         for one in speed
     ]
-    return "Medians; `docs/benchmarks.md` has more.\n\n" + table(header, cells)
+    note = "Medians; `docs/benchmarks.md` has more."
+    if any(one.system != OURS for one in speed):
+        header = ("system", *header)
+        cells = [(one.system, *row) for one, row in zip(speed, cells, strict=True)]
+        note += " Systems took turns sentence by sentence; a rival's first sound is its whole first piece."
+    return f"{note}\n\n" + table(header, cells)
 
 
 def _weights(report: Report) -> str:

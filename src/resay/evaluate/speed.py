@@ -14,16 +14,18 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from .. import audio, synthesis
+from ..audio import Audio
 from ..errors import ResayError
 from ..synthesis import Engine, Request
 from ..voices import Voice
+from .rivals import Rival
 from .sentences import LANGUAGES, unseen
 
 TWENTY_WORDS = {
@@ -34,11 +36,12 @@ TWENTY_WORDS = {
 SENTENCES = 5  # of each language and round
 STOPWATCH = str(Path(__file__).with_name("stopwatch.py"))
 STAGES = ("text", "prosody", "acoustic", "vocoder")
+OURS = "resay"
 
 
 @dataclass(frozen=True)
 class Speed:
-    """One engine, warm. Medians."""
+    """One engine or rival, warm. Medians."""
 
     threads: int
     real_time_factor: float
@@ -46,8 +49,9 @@ class Speed:
     first_sound: float
     """Seconds from request to the first piece of a twenty-word sentence."""
     stages: dict[str, float]
-    """Seconds of work a second of sound by stage; the profiler adds a little to each."""
+    """Seconds of work a second of sound by stage; the profiler adds a little to each. A rival's are not known."""
     sentences: int
+    system: str = OURS
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,43 @@ class Cold:
     rounds: int
 
 
-def _work(engine: Engine, voice: Voice, text: str, language: str) -> tuple[float, float, float]:
+@dataclass(frozen=True, eq=False)
+class _Contender:
+    """Something that speaks, warm."""
+
+    system: str
+    threads: int
+    languages: Collection[str]
+    say: Callable[[str, str], Iterable[Audio]]
+    """Text and language to sound, part by part as it is made."""
+    stages: Callable[[str, str], dict[str, float]] | None = None
+
+
+def _engine(engine: Engine, threads: int, voices: Mapping[str, Voice]) -> _Contender:
+    def say(text: str, language: str) -> Iterable[Audio]:
+        request = Request(text, seed=42, language=language)
+        return (part for piece in engine.stream(request, voices[language]) for part in piece.parts())
+
+    def stages(text: str, language: str) -> dict[str, float]:
+        return _stages(engine, voices[language], text, language)
+
+    return _Contender(OURS, threads, voices, say, stages)
+
+
+def _rival(rival: Rival) -> _Contender:
+    def say(text: str, language: str) -> Iterable[Audio]:
+        return rival.say(text, language, rival.voices[language][0])
+
+    return _Contender(rival.facts.system, rival.threads, rival.voices, say)
+
+
+def _work(contender: _Contender, text: str, language: str) -> tuple[float, float, float]:
     """Seconds until everything was said, seconds until the first sound, seconds of sound."""
     started = time.perf_counter()
     first, sound = 0.0, 0.0
-    for piece in engine.stream(Request(text, seed=42, language=language), voice):
-        for part in piece.parts():
-            first = first or time.perf_counter() - started
-            sound += part.seconds
+    for part in contender.say(text, language):
+        first = first or time.perf_counter() - started
+        sound += part.seconds
     return time.perf_counter() - started, first, sound
 
 
@@ -98,33 +131,41 @@ def _stages(engine: Engine, voice: Voice, text: str, language: str) -> dict[str,
     return {stage: seconds / sound for stage, seconds in found.items()}
 
 
-def warm(engines: Mapping[int, Engine], voices: Mapping[str, Voice], rounds: int = 3) -> list[Speed]:
-    """Engines by their threads, voices by language. Each round every engine says the same sentences, turn by turn."""
+def warm(
+    engines: Mapping[int, Engine], voices: Mapping[str, Voice], rounds: int = 3, rivals: Sequence[Rival] = ()
+) -> list[Speed]:
+    """Engines by their threads, voices by language; a rival speaks with its first voice of each.
+
+    Each round everybody says the same sentences, turn by turn.
+    """
+    contenders = [_engine(engine, threads, voices) for threads, engine in engines.items()]
+    contenders += [_rival(rival) for rival in rivals]
     factors, firsts = defaultdict(list), defaultdict(list)
-    stages: dict[int, list[dict[str, float]]] = defaultdict(list)
-    languages = [language for language in LANGUAGES if language in voices]
-    for engine in engines.values():  # graphs allocate and tables load on first use
-        for language in languages:
-            _work(engine, voices[language], TWENTY_WORDS[language], language)
+    stages: dict[_Contender, list[dict[str, float]]] = defaultdict(list)
+    turns = {language: [one for one in contenders if language in one.languages] for language in LANGUAGES}
+    for language, several in turns.items():  # graphs allocate and tables load on first use
+        for one in several:
+            _work(one, TWENTY_WORDS[language], language)
     for round_ in range(rounds):
-        for language in languages:
-            texts = unseen(language)[round_ * SENTENCES : (round_ + 1) * SENTENCES]
-            for text in texts:
-                for threads, engine in engines.items():
-                    taken, _, sound = _work(engine, voices[language], text, language)
-                    factors[threads].append(taken / sound)
-            for threads, engine in engines.items():
-                firsts[threads].append(_work(engine, voices[language], TWENTY_WORDS[language], language)[1])
-                stages[threads].append(_stages(engine, voices[language], TWENTY_WORDS[language], language))
+        for language, several in turns.items():
+            for text in unseen(language)[round_ * SENTENCES : (round_ + 1) * SENTENCES]:
+                for one in several:
+                    taken, _, sound = _work(one, text, language)
+                    factors[one].append(taken / sound)
+            for one in several:
+                firsts[one].append(_work(one, TWENTY_WORDS[language], language)[1])
+                if one.stages:
+                    stages[one].append(one.stages(TWENTY_WORDS[language], language))
     return [
         Speed(
-            threads=threads,
-            real_time_factor=float(np.median(factors[threads])),
-            first_sound=float(np.median(firsts[threads])),
-            stages={stage: float(np.median([one[stage] for one in stages[threads]])) for stage in STAGES},
-            sentences=len(factors[threads]),
+            threads=one.threads,
+            real_time_factor=float(np.median(factors[one])),
+            first_sound=float(np.median(firsts[one])),
+            stages={stage: float(np.median([found[stage] for found in stages[one]])) for stage in STAGES if one.stages},
+            sentences=len(factors[one]),
+            system=one.system,
         )
-        for threads in engines
+        for one in contenders
     ]
 
 
