@@ -134,11 +134,14 @@ def test_a_stranger_sounds_nearer_to_the_clip_after_rehearsing(engine: Engine, s
     np.testing.assert_array_equal(engine.shifts(stranger), shifts)
 
 
-def test_natives_and_tuned_voices_do_not_rehearse(engine: Engine, stranger: Voice) -> None:
+def test_natives_do_not_rehearse_and_tuned_voices_do(engine: Engine, stranger: Voice) -> None:
     for voice in VoiceLibrary():
         assert engine.shifts(voice) is None
-    tuned = replace(stranger.profile, adapter=Adapter(engine.identity, {}))
-    assert engine.shifts(replace(stranger, profile=tuned)) is None
+    for level, same in ((0.0, True), (0.05, False)):
+        tone = {"acoustic_decoder.tone": np.full((2, FORMAT.mel_bands), level, np.float32)}
+        tuned = replace(stranger.profile, adapter=Adapter(engine.identity, tone))
+        shifts = engine.shifts(replace(stranger, profile=tuned))
+        assert np.array_equal(shifts, engine.shifts(stranger)) == same
     assert engine.shifts(replace(stranger, profile=replace(stranger.profile, sounds=None))) is None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -20,7 +21,7 @@ pytest.importorskip("fastapi")
 
 from starlette.testclient import TestClient
 
-from resay.server import app, keys, sessions
+from resay.server import app, keys, records, sessions
 from resay.server.limits import Limits
 from resay.server.running import require_keys
 from resay.server.service import Service
@@ -377,3 +378,13 @@ def test_clip_reports_say_what_spoils_a_voice(web, clip):
     short = web.post("/v1/audio/clip_reports", files={"audio_sample": ("x", clip_of(0.5, clip))}).json()
     assert not short["accepted"]
     assert short["report"]["findings"][0]["code"] == "too_short"
+
+
+def test_records_that_another_request_forgets_meanwhile_are_no_error(tmp_path):
+    """Many requests at once all look for the oldest, and each finds files gone that it has just seen."""
+    kept = records.Records(tmp_path, 3)
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: kept.add(f"{number:032x}", b"{}", None), range(400)))
+    kept.add("f" * 32, b"{}", None)
+    assert len(kept.ids()) == 3
+    assert kept.ids()[0] == "f" * 32

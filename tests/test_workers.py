@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -85,33 +84,6 @@ def test_every_worker_gives_memory_back(voice, tmp_path):
     workers = Workers(SimpleNamespace(shape={}, digests={}, reference=None, listen=None, relieve=relieve), 3)
     memory.free(workers, voice)
     assert {path.name for path in tmp_path.glob("*Ada")} == {f"{pid} Ada" for pid in workers.pids}
-
-
-def test_a_process_gives_unused_pages_back_by_itself():
-    """Blocks that live on hold a heap's free pages beneath them; a while later those have gone back."""
-    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
-        pytest.skip("the C library has no malloc_trim")
-    code = """
-import time
-from resay.server import memory
-
-def taken():
-    lines = open("/proc/self/smaps_rollup").read().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-
-memory.bound()
-memory.TRIMMED_EVERY = 0.5
-blocks = [bytes(100_000) for _ in range(600)]
-blocks[:-1] = []
-held = taken()
-memory.trim_regularly()
-end = time.monotonic() + 20
-while taken() > held - 20_000 and time.monotonic() < end:
-    time.sleep(0.1)
-print(held - taken())
-"""
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(told.stdout) > 20_000  # KB
 
 
 def test_workers_end_with_the_server(tmp_path):

@@ -5,7 +5,9 @@ Letters in shapes: P phonemes, T mel frames, M mel bands, Z latent.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -23,8 +25,8 @@ _COMB_PITCHES = np.geomspace(50.0, 800.0, 193)
 _COMB_FLOOR = -1.0  # no voice is as empty between its harmonics as a row of pulses
 LATENT = 192
 """Width of the latent, z."""
-KEPT_SHIFTS = 64
-"""Voices whose rehearsals are kept, 32 kB each: what comes out of them follows from the voice alone."""
+KEPT_SHIFTS = 32
+"""Voices whose rehearsals are kept: what comes out of them follows from voice and weights alone."""
 
 
 def _points(durations: np.ndarray) -> np.ndarray:
@@ -141,6 +143,26 @@ def with_speed(plan: Plan, speed: float) -> Plan:
     return Plan(np.diff(ends, prepend=0), plan.pitch, plan.energy)
 
 
+@dataclass(frozen=True)
+class _Speaker:
+    """A profile that is known again by what decides its sound."""
+
+    digest: bytes
+    profile: Profile = field(compare=False)
+
+
+def _digest(profile: Profile) -> bytes:
+    arrays = {"timbre": profile.timbre, "style": profile.style, "pitch": np.array(profile.pitch)}
+    if profile.sounds is not None:
+        arrays["sounds"] = profile.sounds
+    if profile.adapter is not None:
+        arrays |= profile.adapter.arrays
+    found = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        found.update(name.encode() + np.ascontiguousarray(array, dtype="<f4").tobytes())
+    return found.digest()
+
+
 class Acoustic:
     """The exported acoustic model: text encoder over phonemes, decoder over frames."""
 
@@ -171,30 +193,24 @@ class Acoustic:
     def shifts(self, profile: Profile) -> np.ndarray | None:
         """`own_sounds.shifts` (K, M) of a voice; None where there is nothing to shift it by.
 
-        What is rehearsed is the language that the clip's sounds are of. A tuned voice has learnt where its sounds lie.
+        What is rehearsed is the language that the clip's sounds are of.
         """
-        if profile.sounds is None or profile.adapter is not None or not self._rehearsal:
+        if profile.sounds is None or not self._rehearsal:
             return None
-        language = own_sounds.spoken(profile.sounds, self._rehearsal)
-        arrays = (profile.timbre, profile.style, profile.sounds)
-        return self._kept_shifts(language, profile.pitch, *(array.astype("<f4").tobytes() for array in arrays))
+        return self._kept_shifts(_Speaker(_digest(profile), profile))
 
     def forget(self) -> None:
         """Give back what is kept of rehearsals."""
         self._kept_shifts.cache_clear()
 
-    def _rehearse(self, language: str, pitch: float, timbre: bytes, style: bytes, sounds: bytes) -> np.ndarray:
-        heard = np.frombuffer(sounds, "<f4").reshape(SOUNDS)
-        profile = Profile(np.frombuffer(timbre, "<f4"), np.frombuffer(style, "<f4"), pitch, heard)
-        said = []
-        for line in self._rehearsal[language]:
-            silent, plain = (
-                np.zeros(self.noise_shape(line.plan)),
-                np.zeros((len(line.ids), semantic.SEMANTIC), np.float32),
-            )
-            mel, _ = self.render(line.ids, line.plan, profile, silent, plain)
+    def _rehearse(self, speaker: _Speaker) -> np.ndarray:
+        profile, said = speaker.profile, []
+        assert profile.sounds is not None
+        for line in self._rehearsal[own_sounds.spoken(profile.sounds, self._rehearsal)]:
+            noise, meaning = np.zeros(self.noise_shape(line.plan)), np.zeros((len(line.ids), semantic.SEMANTIC))
+            mel, _ = self.render(line.ids, line.plan, profile, noise, meaning.astype(np.float32))
             said.append(mean_sounds(scaled(mel), own_sounds.frame_classes(line.ids, line.plan.durations)))
-        return own_sounds.shifts(heard, said)
+        return own_sounds.shifts(profile.sounds, said)
 
     def render(
         self,

@@ -185,7 +185,6 @@ def made(
         from ..server.workers import Workers
 
         engine = Workers(engine, workers)
-    memory.trim_regularly()
     return Service(
         engine,
         folder,

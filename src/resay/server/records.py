@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from .. import audio, subtitles
@@ -62,8 +63,11 @@ class Records:
             raise NotThere(f"nothing like that is kept for {record_id}") from None
 
     def _newest_first(self) -> list[Path]:
-        # A file may go while we look: another request may be forgetting the oldest, too.
-        found = [(path.stat().st_mtime_ns, path) for path in self._folder.glob("*.manifest.json") if path.exists()]
+        found = []
+        for path in self._folder.glob("*.manifest.json"):
+            # A file may go while we look: another request may be forgetting the oldest, too.
+            with suppress(FileNotFoundError):
+                found.append((path.stat().st_mtime_ns, path))
         return [path for _, path in sorted(found, reverse=True)]
 
     def _files(self, record_id: str) -> Iterator[Path]:

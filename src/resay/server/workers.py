@@ -201,7 +201,6 @@ def _nurse(parents: socket.socket, orders: socket.socket, engine: Engine) -> Non
 def _work(line: Connection, orders: socket.socket, engine: Engine) -> None:
     """Answer questions until the server is gone."""
     orders.close()
-    memory.trim_regularly()
     talks: dict[int, Iterator[Piece]] = {}
 
     def stream(number: int, request: Request, voice: Voice, options: dict[str, Any], given: int) -> None:

@@ -57,8 +57,10 @@ class Options:
     """Of what the reference encoder hears, against the distance of mels. It hears envelopes and channels above all, so
     the mels alone decide unless it is asked."""
     clarity_weight: float = 0.3
-    """Of the sounds that the aligner hears in what is said, against the distance of mels: a voice that is closer and
+    """Of whether the aligner hears the sounds planned, against the distance of mels: a voice that comes closer and
     swallows words is no better."""
+    prosody_rate: float = 0.25
+    """Of the learning rate, for the language model: a minute holds few examples of a rhythm."""
     layers: tuple[str, ...] = PARTS
     rank: int = 8
     """Of the change of the mel decoder's matrices; 0 leaves them as they are."""
@@ -294,6 +296,11 @@ def kept_back(own: Own) -> tuple[list[int], list[int]]:
     return rest, back
 
 
+def _of_stage(options: Options, stage: str) -> Options:
+    slower = options.prosody_rate if stage == "prosody" else 1.0
+    return replace(options, learning_rate=slower * options.learning_rate)
+
+
 def adapt(own: Own, models: Path, engine: Engine, options: Options, state: Path, told: Told) -> dict[str, np.ndarray]:
     """The adapter's arrays for recordings, from the weights in `models`. `state` is where a killed run goes on from."""
     if not engine.takes_adapters:
@@ -335,7 +342,7 @@ def adapt(own: Own, models: Path, engine: Engine, options: Options, state: Path,
         if not any(array.requires_grad for array in net.own.arrays.values()):
             continue  # `layers` leaves this model as it is
         arrays |= tune(
-            Run(net, losses_of, steps, options, state / f"{stage}.safetensors"),
+            Run(net, losses_of, steps, _of_stage(options, stage), state / f"{stage}.safetensors"),
             lambda group, random: collator.batch([own.examples[rest[row]] for row in group], random),
             lengths,
             checked,
