@@ -147,4 +147,4 @@ def test_natives_do_not_rehearse_and_tuned_voices_do(engine: Engine, stranger: V
 
 def test_weights_without_a_rehearsal_speak_as_before(engine: Engine, stranger: Voice) -> None:
     silent = acoustic.Acoustic(engine.acoustic._encoder, engine.acoustic._decoder, 0.0, {})
-    assert silent.shifts(stranger.profile) is None
+    assert silent.shifts(stranger.profile, stranger.digest) is None

@@ -5,7 +5,6 @@ Letters in shapes: P phonemes, T mel frames, M mel bands, Z latent.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -145,22 +144,10 @@ def with_speed(plan: Plan, speed: float) -> Plan:
 
 @dataclass(frozen=True)
 class _Speaker:
-    """A profile that is known again by what decides its sound."""
+    """A profile that is known again by the digest of its voice."""
 
-    digest: bytes
+    digest: str
     profile: Profile = field(compare=False)
-
-
-def _digest(profile: Profile) -> bytes:
-    arrays = {"timbre": profile.timbre, "style": profile.style, "pitch": np.array(profile.pitch)}
-    if profile.sounds is not None:
-        arrays["sounds"] = profile.sounds
-    if profile.adapter is not None:
-        arrays |= profile.adapter.arrays
-    found = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        found.update(name.encode() + np.ascontiguousarray(array, dtype="<f4").tobytes())
-    return found.digest()
 
 
 class Acoustic:
@@ -190,14 +177,14 @@ class Acoustic:
             own["sounds"] = (np.zeros(SOUNDS, dtype=np.float32) if profile.sounds is None else profile.sounds)[None]
         return self._encoder.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None], **own)
 
-    def shifts(self, profile: Profile) -> np.ndarray | None:
-        """`own_sounds.shifts` (K, M) of a voice; None where there is nothing to shift it by.
+    def shifts(self, profile: Profile, digest: str) -> np.ndarray | None:
+        """`own_sounds.shifts` (K, M) of a voice by profile and digest; None where there is nothing to shift it by.
 
         What is rehearsed is the language that the clip's sounds are of.
         """
         if profile.sounds is None or not self._rehearsal:
             return None
-        return self._kept_shifts(_Speaker(_digest(profile), profile))
+        return self._kept_shifts(_Speaker(digest, profile))
 
     def forget(self) -> None:
         """Give back what is kept of rehearsals."""
@@ -207,8 +194,9 @@ class Acoustic:
         profile, said = speaker.profile, []
         assert profile.sounds is not None
         for line in self._rehearsal[own_sounds.spoken(profile.sounds, self._rehearsal)]:
-            noise, meaning = np.zeros(self.noise_shape(line.plan)), np.zeros((len(line.ids), semantic.SEMANTIC))
-            mel, _ = self.render(line.ids, line.plan, profile, noise, meaning.astype(np.float32))
+            noise = np.zeros(self.noise_shape(line.plan), np.float32)
+            meaning = np.zeros((len(line.ids), semantic.SEMANTIC), np.float32)
+            mel, _ = self.render(line.ids, line.plan, profile, noise, meaning)
             said.append(mean_sounds(scaled(mel), own_sounds.frame_classes(line.ids, line.plan.durations)))
         return own_sounds.shifts(profile.sounds, said)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .aligner import CLASS_OF, SILENCE, SOUNDS
+from .aligner import CLASS_OF, SILENCE
 from .prompt import POINTS
 from .prosody import Plan
 
@@ -93,8 +93,7 @@ def shifts(heard: np.ndarray, said: Sequence[np.ndarray]) -> np.ndarray:
     means = np.sum([one[:, :-1] * one[:, -1:] for one in said], axis=0) / np.maximum(counts, 1.0)[:, None]
     trust = heard[:, -1] / (heard[:, -1] + PRIOR) * counts / (counts + PRIOR)
     trust[SILENCE] = 0.0
-    found = trust[:, None] * (heard[:, :-1] - means)
-    return found.astype(np.float32).reshape(SOUNDS[0], SOUNDS[1] - 1)
+    return (trust[:, None] * (heard[:, :-1] - means)).astype(np.float32)
 
 
 def along(shifts: np.ndarray, ids: np.ndarray, durations: np.ndarray) -> np.ndarray:

@@ -233,10 +233,9 @@ class Engine:
         lent = style or voice.profile
         manner = (lent.style * request.style_strength).astype(np.float32)
         profile = replace(voice.profile, style=manner, prompt=lent.prompt if request.style_strength else None)
-        shifts = self.shifts(voice)
 
         def pieces() -> Iterator[Piece]:
-            before = None
+            before, shifts = None, self.shifts(voice)
             for index, sentence in enumerate(chain([first], sentences)):
                 meaning = self.semantic.vectors(sentence, before)
                 plan = plans[index] if plans is not None else self._plan(request, sentence, profile, index, meaning)
@@ -264,12 +263,8 @@ class Engine:
 
     def shifts(self, voice: Voice) -> np.ndarray | None:
         """What is added to the sounds of a voice, (K, M); None for the natives, whom the weights know best."""
-        if (
-            max((float((guides @ voice.profile.timbre).max()) for guides in self._guides.values()), default=0.0)
-            > NATIVE
-        ):
-            return None
-        return self.acoustic.shifts(voice.profile)
+        native = any((guides @ voice.profile.timbre).max() > NATIVE for guides in self._guides.values())
+        return None if native else self.acoustic.shifts(voice.profile, voice.digest)
 
     def planning_timbre(self, language: str, profile: Profile, accent: float = 0.0) -> np.ndarray:
         """Whose delivery is planned, (192,): that of the native voice most like the speaker, on the way to their own.

@@ -37,9 +37,7 @@ def digests_of(graphs: Mapping[str, str], shape: Mapping[str, Any]) -> dict[str,
 
 def with_digests(shape: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The content of a `model.json`, with the digests of the graphs in a folder."""
-    paths = {name: folder / f"{name}.onnx" for name in GRAPHS}
-    graphs = {name: digest_of_file(path) for name, path in paths.items() if path.is_file()}
-    return {**shape, "digests": digests_of(graphs, shape)}
+    return {**shape, "digests": _digests_in(folder, shape)}
 
 
 def strangers(digests: Mapping[str, str], shape: Mapping[str, Any]) -> list[str]:
@@ -58,10 +56,14 @@ def examine(folder: Path) -> tuple[dict[str, str], list[str]]:
     Raises BrokenModel where there is no `model.json`.
     """
     shape = model_shape(folder)
-    paths = {name: folder / f"{name}.onnx" for name in GRAPHS}
-    graphs = {name: digest_of_file(path) for name, path in paths.items() if path.is_file()}
-    digests = digests_of(graphs, shape)
+    digests = _digests_in(folder, shape)
     return digests, strangers(digests, shape)
+
+
+def _digests_in(folder: Path, shape: Mapping[str, Any]) -> dict[str, str]:
+    """`digests_of` the graphs that lie in a folder."""
+    paths = {name: folder / file_of(name) for name in GRAPHS}
+    return digests_of({name: digest_of_file(path) for name, path in paths.items() if path.is_file()}, shape)
 
 
 def digest_of_file(path: Path) -> str:

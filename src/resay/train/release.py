@@ -115,12 +115,12 @@ def record(options: loop.Options, stage: str, shape: Any, material: dict[str, An
 
 def training_of(models: Path) -> dict[str, Any]:
     """The training manifests of exported weights, by stage."""
-    return _shape_of(models)["training"]
+    return weights.model_shape(models)["training"]
 
 
 def latent_strength(models: Path) -> float:
     """How strong the latent of exported weights is when they speak."""
-    return float(_shape_of(models)["latent_strength"])
+    return float(weights.model_shape(models)["latent_strength"])
 
 
 def _continued(earlier: dict[str, Any], curve: list[dict[str, float]]) -> dict[str, Any]:
@@ -250,7 +250,7 @@ def _rate(profiles: Profiles) -> dict[str, Any]:
 
 def write_rehearsal(folder: Path) -> None:
     """Put into a finished folder's `model.json` what every voice rehearses, as its first default voice would say it."""
-    content = _shape_of(folder)
+    content = weights.model_shape(folder)
     content.pop(synthesis.REHEARSAL, None)
     _write_with_digests(folder, content)
     engine, voices = synthesis.Engine(folder), VoiceLibrary([folder / "voices"])
@@ -262,11 +262,6 @@ def write_rehearsal(folder: Path) -> None:
             own_sounds.Line(piece.sentence.ids, piece.plan).to_json() for pieces in said for piece in pieces
         ]
     _write_with_digests(folder, content | {synthesis.REHEARSAL: lines})
-
-
-def _shape_of(folder: Path) -> dict[str, Any]:
-    """The content of a `model.json`."""
-    return json.loads((folder / "model.json").read_text(encoding="utf-8"))
 
 
 def _write_with_digests(folder: Path, content: dict[str, Any]) -> None:

@@ -162,8 +162,9 @@ def ears(runs: Path, models: Path, judges: Path | None) -> Ears:
         load_average(hears, runs / "aligner")
     else:
         export.restore(hears, models / "aligner.onnx")
-    listener = None if judges is None else Listener(judges)
-    if listener is not None:
+    listener = None
+    if judges is not None:
+        listener = Listener(judges)
         load_average(listener, runs / "teacher").requires_grad_(False)
     return Ears(hears.eval().requires_grad_(False), listener)
 
