@@ -27,6 +27,7 @@ from resay.train.recordings import Clip, Recordings, is_held_out
 RATE = FORMAT.sample_rate
 CLEAN_FLOOR, CLEAN_BAND = -50.0, 7_000.0  # dB, Hz: what the corpus table says of a recording that counts as clean
 SHORTEST, LONGEST = 3.0, 10.0  # seconds
+FAINTEST, STILLEST = -30.0, 1.2  # dB of the loudest tenth, seconds without a sound: no clean clip is faint or has gaps
 Spoil = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
@@ -192,6 +193,16 @@ def ways(others: list[np.ndarray]) -> list[Way]:
     ]
 
 
+def edited(sound: np.ndarray) -> bool:
+    """Whether a recording (S,) has an ordinary level, and neither silence around it nor a hole in it."""
+    frames = (sound[: len(sound) // 480 * 480].reshape(-1, 480).astype(np.float64) ** 2).mean(axis=1)
+    decibels = 10 * np.log10(frames + 1e-12)
+    loudest = float(np.quantile(decibels, 0.9))
+    spoken = np.flatnonzero(decibels > loudest - 30.0)
+    gaps = np.diff(spoken, prepend=-1, append=len(frames))
+    return loudest >= FAINTEST and float(gaps.max()) * 480 / RATE <= STILLEST
+
+
 def chosen(recordings: Recordings, count: int) -> list[Clip]:
     """Clean held-out clips, the sets in turn, one of each speaker."""
     seen: set[str] = set()
@@ -199,7 +210,9 @@ def chosen(recordings: Recordings, count: int) -> list[Clip]:
     for clip in sorted(recordings.clips, key=lambda it: it.id[::-1]):
         fits = SHORTEST <= FORMAT.seconds(clip.frames) <= LONGEST
         clean = clip.floor <= CLEAN_FLOOR and clip.bandwidth >= CLEAN_BAND
-        if is_held_out(clip) and fits and clean and clip.speaker not in seen:
+        if not (is_held_out(clip) and fits and clean) or clip.speaker in seen:
+            continue
+        if edited(recordings.samples(clip)):
             seen.add(clip.speaker)
             sets.setdefault(clip.set, []).append(clip)
     turns = sorted((place, name, clip.id) for name, found in sets.items() for place, clip in enumerate(found))
@@ -243,8 +256,10 @@ def page(rows: list[Row]) -> str:
         "`resay voice check FILE|FOLDER [--text TEXT|TABLE] [--json] [--html OUT]` says what would spoil a voice.",
         "",
         f"{rows[0].clips} clean recordings of {rows[0].clips} people that nothing was trained on, each as it is and",
-        "spoiled in every way. Music (plucked strings, organ, brass, beats) and rooms (mirror images) are made in",
-        "other ways than those of training.",
+        f"spoiled in every way. Clean: noise below {CLEAN_FLOOR:.0f} dB, sound up to {CLEAN_BAND / 1000:.0f} kHz,",
+        f"the loudest tenth above {FAINTEST:.0f} dB, no {STILLEST:.1f} s without sound at the ends or within.",
+        "Music (plucked strings, organ, brass, beats) and rooms (mirror images) are made in other ways than",
+        "those of training.",
         "",
         "| | recordings | found | share |",
         "|-|-:|-:|-:|",

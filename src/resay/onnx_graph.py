@@ -52,7 +52,6 @@ class OnnxGraph:
         provider: str = "cpu",
         engine_cache: Path | None = None,
         small: bool = False,
-        arena: bool = True,
     ) -> None:
         """Load it.
 
@@ -61,9 +60,8 @@ class OnnxGraph:
             threads: of one run.
             provider: what it runs on, one of PROVIDERS.
             engine_cache: where TensorRT keeps what it has built.
-            small: save memory at some cost of speed: no arena, and no packed copies of the weights.
-            arena: whether the processor's memory that a run needed is kept for later runs. Without it a run takes 4 %
-                longer, and memory does not grow with the longest runs that were ever side by side.
+            small: save memory at some cost of speed: no arena that keeps what a run needed for later runs, and no
+                packed copies of the weights.
 
         Raises:
             BadOption: this onnxruntime cannot run on the provider.
@@ -81,7 +79,7 @@ class OnnxGraph:
         options.log_severity_level = 3
         # Busy-waiting threads would take the processor from other requests between two short graphs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.enable_cpu_mem_arena = arena and not small
+        options.enable_cpu_mem_arena = not small
         if small:
             options.add_session_config_entry("session.disable_prepacking", "1")
         try:

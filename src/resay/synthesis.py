@@ -148,7 +148,6 @@ class Engine:
         engine_cache: Path | None = None,
         read: Reader = text.sentences,
         adapter: SharedAdapter | None = None,
-        arena: bool = True,
     ) -> None:
         """Load the networks; the other arguments are those of `OnnxGraph`. Raises BrokenModel, BadOption."""
         self._read = read
@@ -157,8 +156,7 @@ class Engine:
         self.identity = weights.identity(self.shape)
         small = bool(self.shape.get("precision", {}).get("small"))
         graphs = {
-            name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache, small, arena)
-            for name in weights.GRAPHS
+            name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache, small) for name in weights.GRAPHS
         }
         self.digests = weights.digests_of({name: graph.digest for name, graph in graphs.items()}, self.shape)
         for name in weights.strangers(self.digests, self.shape):

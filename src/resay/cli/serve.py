@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import webbrowser
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ..synthesis import Engine
 
 WARMING = ("你好，再说一遍，一字不差。", "Hello, say it again, exactly.")
+LONGEST_PIECE = "你好，再说一遍，一字不差，" * 6
+"""As long as what is said in one go ever gets: texts that are longer are said in pieces."""
 
 
 def serve(
@@ -179,8 +182,8 @@ def made(
     folder = data or keys.default_folder()
     running.require_keys(host, bool(keys.Keys(folder / "keys.json").all()))
     memory.bound()
-    engine = sources.engine(replace(weights, arena=False))
-    _warm(engine)
+    engine = sources.engine(weights)
+    _warm(engine, at_once if workers == 1 else 1)
     if workers > 1:
         from ..server.workers import Workers
 
@@ -195,13 +198,19 @@ def made(
     )
 
 
-def _warm(engine: Engine) -> None:
-    """Load what only the first text needs: before somebody waits for it, and while workers can still share it."""
+def _warm(engine: Engine, at_once: int) -> None:
+    """Load what only the first text needs: before somebody waits for it, and while workers can still share it.
+
+    Networks keep the memory that a run needed for the next one. The longest pieces side by side let them take it now,
+    so that it is seen at the start how much a server holds, and not after an hour.
+    """
     from ..synthesis import Request
 
     speaker = next(iter(voices.VoiceLibrary([voices.SHIPPED])))
     for text in WARMING:
         engine.say(Request(text), speaker)
+    with ThreadPoolExecutor(at_once) as threads:
+        list(threads.map(lambda text: engine.say(Request(text), speaker), [LONGEST_PIECE] * at_once))
 
 
 def _wyoming(service: Service, host: str, port: int, key: str | None) -> AbstractAsyncContextManager[None]:

@@ -159,8 +159,6 @@ class Weights:
     use_cache: bool = False
     """Whether texts that were read are kept, for the next time."""
     adapter: options.Adapter = None
-    arena: bool = True
-    """Whether networks keep the memory that a run needed; what runs for weeks rather gives it back."""
 
     def __post_init__(self) -> None:
         if self.engine_cache is not None and self.provider != "tensorrt":
@@ -192,7 +190,6 @@ def engine(weights: Weights) -> Engine:
         # Dictionaries load for the first text that was never read before, if there is any.
         Analyses().sentences if weights.use_cache else text.sentences,
         adapter=adapter,
-        arena=weights.arena,
     )
     if PROVIDERS[provider][0] not in loaded.runs_on:
         found = ", ".join(sorted(loaded.runs_on))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from .lexicon import Lexicon
 from .sentence import Sentence, Word
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same text may give other phonemes; manifests name it."""
 
 __all__ = ["VERSION", "Lexicon", "Sentence", "Word", "forget", "sentence", "sentences"]
