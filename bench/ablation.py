@@ -1,21 +1,29 @@
 """Where likeness and words are lost: held-out people through the vocoder alone, under their own plan, under ours.
 
     python bench/ablation.py CORPUS --judges DIR --models before=DIR --models after=DIR [--speakers 24]
+    python bench/ablation.py CORPUS --judges DIR --commit before=33978d2 --commit after=HEAD --write docs/ablation.md
 
 `copy` is a person's other clip through mel and pitch and the vocoder. `true plan` says the words of that clip with the
 durations, melody and loudness measured in it, cloned from the first clip. `own plan` says a sentence of ours as a user
-would hear it. Similarity is to the clip that was cloned, which holds other words than any of the three.
+would hear it. With --commit the weights are those of a commit, said by today's program. Similarity is to the clip that
+was cloned, which holds other words than any of the three.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import shlex
+import subprocess
 import sys
-from collections.abc import Iterator
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import sections
 from rich.progress import track as progress
 
 from resay import acoustic, audio, pitch, reference, text
@@ -92,8 +100,24 @@ def sharpness(sound: Audio) -> float:
     return float(np.abs(np.diff(loud, axis=1)).mean())
 
 
-def page(found: list[Way], judges: Judges, words: bool) -> str:
-    """Markdown: a row for each way and language."""
+def of_commit(commit: str, folder: Path) -> Path:
+    """The weights that a commit ships, unpacked into a folder. Raises CalledProcessError where git has it not."""
+    packed = subprocess.run(["git", "archive", commit, "src/resay/models"], capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "src" / "resay" / "models"
+
+
+def measured(folders: Mapping[str, Path], people: list[Person], threads: int) -> Iterator[Way]:
+    """Everybody in every way of every folder of weights; copies by the first folder's vocoder only."""
+    for label, folder in folders.items():
+        for way in ways(label, Engine(folder, threads=threads), people):
+            if "copy" not in way.name or label == next(iter(folders)):
+                yield way
+
+
+def rows_of(found: list[Way], judges: Judges, words: bool) -> str:
+    """A Markdown table with a row for each way and language."""
     hearings = [hear(way.utterance, judges if words else Judges(dnsmos=judges.dnsmos)) for way in found]
     heard = {(row.system, row.language): row for row in rows(hearings)}
     cells = []
@@ -125,18 +149,24 @@ def main() -> int:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--judges", type=Path, required=True)
     parser.add_argument("--models", action="append", default=[], metavar="NAME=DIR")
+    parser.add_argument("--commit", action="append", default=[], metavar="NAME=COMMIT")
     parser.add_argument("--speakers", type=int, default=24)
     parser.add_argument("--no-words", action="store_true", help="without the recogniser, the slowest judge")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     judges = Judges.open(options.judges, options.threads)
     people = held_out.people(options.corpus, options.speakers)
-    folders = dict(entry.split("=", 1) for entry in options.models) or {"shipped": str(SHIPPED)}
-    found: list[Way] = []
-    for label, folder in folders.items():
-        engine = Engine(Path(folder), threads=options.threads)
-        found += [way for way in ways(label, engine, people) if "copy" not in way.name or label == next(iter(folders))]
-    print(page(found, judges, not options.no_words))
+    with tempfile.TemporaryDirectory() as place:
+        named = dict(entry.split("=", 1) for entry in options.commit)
+        folders = {label: of_commit(commit, Path(place) / label) for label, commit in named.items()}
+        folders |= {label: Path(folder) for label, folder in (entry.split("=", 1) for entry in options.models)}
+        found = list(measured(folders or {"shipped": SHIPPED}, people, options.threads))
+    shown = rows_of(found, judges, not options.no_words)
+    print(shown)
+    if options.write:
+        made = sections.made_by(shlex.join(["python", "bench/ablation.py", *sys.argv[1:]]))
+        sections.write(options.write, "ablation", f"{made}\n\n{shown}")
     return 0
 
 
