@@ -12,7 +12,7 @@ from ..voices import Voice
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of mallopt(3)
 ARENAS = 1
-"""Heaps: two of them grew half as much again within 800 sentences, and were no quicker."""
+"""Heaps: two of them grow more under load, and are no quicker."""
 LARGE = 2**17
 """Bytes from which a block is one of its own, which goes back to the system as soon as it is free: where larger ones
 lay in the heap it grew for many minutes."""
