@@ -73,17 +73,16 @@ class Way:
     cloned: Audio
 
 
-def ways(label: str, engine: Engine, people: list[Person]) -> Iterator[Way]:
-    """Every person in all ways that weights have."""
+def ways(label: str, engine: Engine, people: list[Person], copied: bool) -> Iterator[Way]:
+    """Every person in all ways that weights have, copies among them or not."""
     for place, person in enumerate(progress(people, label, transient=True)):
         voice = speaking.clone(engine, person)
         if voice is None:
             continue
-        copied = speaking.copy_synthesis(engine.vocoder, person.other)
         (own,) = speaking.own_sentences(sentences.unseen(person.language), place, 1)
         planned = speaking.speak(engine, voice, own, person.language, 42, label).utterance.audio
         found = {
-            "copy": (copied, person.words),
+            "copy": (speaking.copy_synthesis(engine.vocoder, person.other) if copied else None, person.words),
             "true plan": (said_as_measured(engine, person, voice), person.words),
             "own plan": (planned, own),
         }
@@ -110,10 +109,8 @@ def of_commit(commit: str, folder: Path) -> Path:
 
 def measured(folders: Mapping[str, Path], people: list[Person], threads: int) -> Iterator[Way]:
     """Everybody in every way of every folder of weights; copies by the first folder's vocoder only."""
-    for label, folder in folders.items():
-        for way in ways(label, Engine(folder, threads=threads), people):
-            if "copy" not in way.name or label == next(iter(folders)):
-                yield way
+    for place, (label, folder) in enumerate(folders.items()):
+        yield from ways(label, Engine(folder, threads=threads), people, copied=place == 0)
 
 
 def rows_of(found: list[Way], judges: Judges, words: bool) -> str:
@@ -139,7 +136,7 @@ def rows_of(found: list[Way], judges: Judges, words: bool) -> str:
                 figure(sharp),
             ]
         )
-    names = ["way", "language", "n", *(encoder.name for encoder in judges.encoders), "DNSMOS", "sharpness", "CER / WER"]
+    names = ["way", "language", "n", *(encoder.name for encoder in judges.encoders), "CER / WER", "DNSMOS", "sharpness"]
     return table(names, cells)
 
 

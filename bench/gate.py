@@ -194,13 +194,17 @@ def ways(others: list[np.ndarray]) -> list[Way]:
 
 
 def edited(sound: np.ndarray) -> bool:
-    """Whether a recording (S,) has an ordinary level, and neither silence around it nor a hole in it."""
-    frames = (sound[: len(sound) // 480 * 480].reshape(-1, 480).astype(np.float64) ** 2).mean(axis=1)
+    """Whether a recording (S,) has an ordinary level, and neither silence around it nor a hole in it.
+
+    Not asked of the product's own measures: what is judged here shall not choose what it is judged by.
+    """
+    step = RATE // 50
+    frames = (sound[: len(sound) // step * step].reshape(-1, step).astype(np.float64) ** 2).mean(axis=1)
     decibels = 10 * np.log10(frames + 1e-12)
     loudest = float(np.quantile(decibels, 0.9))
     spoken = np.flatnonzero(decibels > loudest - 30.0)
     gaps = np.diff(spoken, prepend=-1, append=len(frames))
-    return loudest >= FAINTEST and float(gaps.max()) * 480 / RATE <= STILLEST
+    return loudest >= FAINTEST and float(gaps.max()) * step / RATE <= STILLEST
 
 
 def chosen(recordings: Recordings, count: int) -> list[Clip]:
@@ -210,9 +214,7 @@ def chosen(recordings: Recordings, count: int) -> list[Clip]:
     for clip in sorted(recordings.clips, key=lambda it: it.id[::-1]):
         fits = SHORTEST <= FORMAT.seconds(clip.frames) <= LONGEST
         clean = clip.floor <= CLEAN_FLOOR and clip.bandwidth >= CLEAN_BAND
-        if not (is_held_out(clip) and fits and clean) or clip.speaker in seen:
-            continue
-        if edited(recordings.samples(clip)):
+        if is_held_out(clip) and fits and clean and clip.speaker not in seen and edited(recordings.samples(clip)):
             seen.add(clip.speaker)
             sets.setdefault(clip.set, []).append(clip)
     turns = sorted((place, name, clip.id) for name, found in sets.items() for place, clip in enumerate(found))

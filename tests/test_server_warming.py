@@ -6,7 +6,6 @@ import threading
 
 import pytest
 
-from resay import text
 from resay.cli import serve
 from resay.synthesis import SHIPPED, Engine, Request
 from resay.voices import VoiceLibrary
@@ -21,7 +20,6 @@ def test_the_longest_piece_is_one_piece_and_nothing_said_in_one_go_is_longer():
         pieces = list(engine.stream(Request(words), voice))
         assert len(pieces) > 1
         assert max(len(piece.sentence.ids) for piece in pieces) <= 1.1 * len(longest.sentence.ids)
-    text.forget()
 
 
 def test_a_server_holds_from_the_start_what_its_longest_pieces_need_side_by_side(fake_engine, tmp_path, monkeypatch):
