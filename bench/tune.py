@@ -3,7 +3,7 @@
     python bench/tune.py CORPUS_CACHE --judges DIR [--speakers 8] [--profile quick] [--write docs/few-shot.md]
 
 CORPUS_CACHE is the folder of `resay train features`. Of held-out speakers with more than a minute, the first minute
-tunes and later recordings judge: the speaker encoder of the judges is in no training. Zero-shot is the voice that
+tunes and later recordings judge, in the ears of every speaker encoder among the judges. Zero-shot is the voice that
 `resay voice add` makes of the first recording that is long enough.
 """
 
@@ -36,11 +36,15 @@ JUDGED = 4  # recordings that judge
 PAGE = """# Few-shot voices
 
 Written by `python bench/tune.py`; do not edit. Profile {profile}, {sentences} sentences a speaker that are in no
-recording. Similarity: cosine of {encoder} to {judged} recordings that were not tuned on. Same person: the recordings
-tuned on against those. Sharpness: how much neighbouring mel bands differ, as a share of the speaker's recordings.
+recording. Similarity: cosine to {judged} recordings that were not tuned on. Same person: the recordings tuned on
+against those. Where a speaker encoder has taught the weights, the other one is the judge to trust.
 
-{table}
-Mean rise over zero-shot: {rise:+.3f}; errors {before:.1f} % before, {after:.1f} % after; same person {same:.3f}.
+{similarity}
+## Words, speed, sharpness
+
+{costs}
+Errors {before:.1f} % before, {after:.1f} % after. Sharpness: how much neighbouring mel bands differ, as a share of the
+speaker's recordings.
 
 Measured on {machine.processor}, {machine.cores} cores (load {machine.load:.1f}).
 """
@@ -52,11 +56,8 @@ class Found:
 
     speaker: str
     language: str
-    same: float
-    zero_shot: float
-    profile: float
-    """Mean profile over the minute, without an adapter."""
-    tuned: float
+    likeness: dict[str, tuple[float, float, float, float]]
+    """By encoder: of the same person, zero-shot, of the mean profile over the minute without an adapter, tuned."""
     errors: tuple[float, float]
     """Percent, zero-shot and tuned."""
     factors: tuple[float, float]
@@ -79,6 +80,17 @@ def speakers(data: Recordings, count: int) -> list[list[Clip]]:
 def sharpness(sounds: list[Audio]) -> float:
     """Mean second difference of log mels over the bands: what is blurred has little."""
     return float(np.mean([np.abs(np.diff(audio.log_mel(sound.samples), n=2, axis=1)).mean() for sound in sounds]))
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a voice said of the sentences."""
+
+    sounds: list[Audio]
+    errors: float
+    """Percent."""
+    factor: float
+    """Real time factor."""
 
 
 class Trial:
@@ -111,29 +123,31 @@ class Trial:
             replace(mean, profile=replace(own.profile, adapter=Adapter(self.engine.identity, arrays))),
         ]
         later = clips[len(tuned_on) : len(tuned_on) + JUDGED]
-        judged = self._vectors([Audio(self.data.samples(clip)) for clip in later])
-        same = self._vectors([Audio(self.data.samples(clip)) for clip in tuned_on[:JUDGED]])
-        heard = [self._said(voice, judged) for voice in voices]
-        natural = sharpness([Audio(self.data.samples(clip)) for clip in later])
+        judged = [Audio(self.data.samples(clip)) for clip in later]
+        spoken = [self._said(voice) for voice in voices]
+        same = self._likeness([Audio(self.data.samples(clip)) for clip in tuned_on[:JUDGED]], judged)
+        likeness = [same, *(self._likeness(said.sounds, judged) for said in spoken)]
+        natural = sharpness(judged)
+        before, after = spoken[0], spoken[-1]
         return Found(
             speaker=clips[0].speaker,
             language=language,
-            same=float((same @ judged.T).mean()),
-            zero_shot=heard[0][0],
-            profile=heard[1][0],
-            tuned=heard[2][0],
-            errors=(heard[0][1], heard[2][1]),
-            factors=(heard[0][2], heard[2][2]),
-            sharpness=(heard[0][3] / natural, heard[2][3] / natural),
+            likeness={name: tuple(one[name] for one in likeness) for name in same},
+            errors=(before.errors, after.errors),
+            factors=(before.factor, after.factor),
+            sharpness=(sharpness(before.sounds) / natural, sharpness(after.sounds) / natural),
             minutes=minutes,
         )
 
-    def _vectors(self, sounds: list[Audio]) -> np.ndarray:
-        assert self.judges.speaker_encoder
-        return np.stack([self.judges.speaker_encoder.embed(sound) for sound in sounds])
+    def _likeness(self, sounds: list[Audio], judged: list[Audio]) -> dict[str, float]:
+        """Mean cosine of all pairs, by encoder."""
+        found = {}
+        for encoder in self.judges.encoders:
+            mine, theirs = (np.stack([encoder.embed(sound) for sound in some]) for some in (sounds, judged))
+            found[encoder.name] = float((mine @ theirs.T).mean())
+        return found
 
-    def _said(self, voice: Voice, judged: np.ndarray) -> tuple[float, float, float, float]:
-        """Similarity, errors in percent, real time factor, sharpness."""
+    def _said(self, voice: Voice) -> Said:
         texts = sentences.unseen(voice.language, self.count)
         begun = time.perf_counter()
         sounds = [self.engine.say(Request(text, language=voice.language), voice).audio for text in texts]
@@ -143,7 +157,7 @@ class Trial:
             heard = [self.judges.recogniser.transcribe(sound, voice.language) for sound in sounds]
             counts = [transcripts.count_errors(*pair, voice.language) for pair in zip(texts, heard, strict=True)]
             errors = 100 * sum(count.errors for count in counts) / sum(count.length for count in counts)
-        return float((self._vectors(sounds) @ judged.T).mean()), errors, factor, sharpness(sounds)
+        return Said(sounds, errors, factor)
 
 
 def main() -> int:
@@ -158,7 +172,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     judges = Judges.open(options.judges)
-    if judges.speaker_encoder is None:
+    if not judges.encoders:
         parser.error(f"{options.judges}: holds no speaker encoder")
     data = Recordings(options.cache)
     recipe = fine_tuning.PROFILES[options.profile]
@@ -171,36 +185,48 @@ def main() -> int:
             found.append(trial.run(clips, Path(folder)))
         print(found[-1], file=sys.stderr, flush=True)
     profile = f"{options.profile}, {recipe.epochs} epochs"
-    page = _page(found, profile, options.sentences, judges.speaker_encoder.name)
+    page = _page(found, profile, options.sentences)
     print(page)
     if options.write:
         audio.write_bytes(options.write, page.encode())
     return 0
 
 
-def _page(found: list[Found], profile: str, count: int, encoder: str) -> str:
-    head = "speaker,language,same person,zero-shot,mean profile,tuned,rise"
-    head += "".join(f",{name} before,after" for name in ("errors", "RTF", "sharpness")) + ",minutes"
-    rows = [
-        [f"speaker {place}", one.language]
-        + [f"{value:.3f}" for value in (one.same, one.zero_shot, one.profile, one.tuned)]
-        + [f"{one.tuned - one.zero_shot:+.3f}", *(f"{rate:.1f} %" for rate in one.errors)]
-        + [*(f"{factor:.3f}" for factor in one.factors), *(f"{share:.2f}" for share in one.sharpness)]
-        + [f"{one.minutes:.1f}"]
-        for place, one in enumerate(found, start=1)
-    ]
+def _page(found: list[Found], profile: str, count: int) -> str:
     return PAGE.format(
         profile=profile,
         sentences=count,
-        encoder=encoder,
         judged=JUDGED,
-        table=table(head.split(","), rows),
-        rise=float(np.mean([one.tuned - one.zero_shot for one in found])),
+        similarity="\n".join(_similarity(found, encoder) for encoder in found[0].likeness),
+        costs=_costs(found),
         before=float(np.mean([one.errors[0] for one in found])),
         after=float(np.mean([one.errors[1] for one in found])),
-        same=float(np.mean([one.same for one in found])),
         machine=about.machine(),
     )
+
+
+def _similarity(found: list[Found], encoder: str) -> str:
+    """One encoder's heading and table; the last row is the mean of all speakers."""
+    head = ("speaker", "language", "same person", "zero-shot", "mean profile", "tuned", "rise", "share of same person")
+    values = [one.likeness[encoder] for one in found]
+    names = [(f"speaker {place}", one.language) for place, one in enumerate(found, start=1)]
+    rows = []
+    for name, (same, zero_shot, mean, tuned) in zip(
+        [*names, ("mean", "")], [*values, tuple(np.mean(values, axis=0))], strict=True
+    ):
+        figures = (f"{value:.3f}" for value in (same, zero_shot, mean, tuned))
+        rows.append([*name, *figures, f"{tuned - zero_shot:+.3f}", f"{100 * tuned / same:.0f} %"])
+    return f"## {encoder}\n\n{table(head, rows)}"
+
+
+def _costs(found: list[Found]) -> str:
+    head = ["speaker", *(f"{name} {when}" for name in ("errors", "RTF", "sharpness") for when in ("before", "after"))]
+    rows = []
+    for place, one in enumerate(found, start=1):
+        cells = [*(f"{rate:.1f} %" for rate in one.errors), *(f"{factor:.3f}" for factor in one.factors)]
+        cells += [*(f"{share:.2f}" for share in one.sharpness), f"{one.minutes:.1f}"]
+        rows.append([f"speaker {place}", *cells])
+    return table([*head, "minutes"], rows)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,11 @@ $resay train profiles
 # Sound from mel: independent of all that follows.
 $resay train vocoder --minutes "$(minutes 45)" "${common[@]}"
 
+# What lies above 12 kHz, where there are full-band recordings; else as it ships.
+if [ -f "$corpus/wide.tsv" ]; then
+    $resay train upper-band "$corpus" --minutes "$(minutes 2)" "${common[@]}"
+fi
+
 # Where every sound is: what follows learns from that.
 $resay train aligner --minutes "$(minutes 20)" --device "${DEVICE:-cpu}" --threads "${THREADS:-2}"
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -90,6 +93,9 @@ class OnnxGraph:
             raise BrokenModel(f"{path}: damaged weights; reinstall resay or export the model again") from error
         self.runs_on: str = self._session.get_providers()[0]
         """onnxruntime's name of the provider; not the one asked for where its libraries could not be loaded."""
+        # Runs side by side take what both need at once, in an order that never comes again, and the arena grows for an
+        # hour. Runs that have all processors for themselves lose little by taking turns.
+        self._turn: AbstractContextManager[Any] = threading.Lock() if threads > 1 else nullcontext()
         self._shrinks = False
         kept = {"cpu:0": options.enable_cpu_mem_arena, "gpu:0": not self.runs_on.startswith("CPU")}
         self._keeps = ";".join(device for device, keeps in kept.items() if keeps)
@@ -100,7 +106,6 @@ class OnnxGraph:
         self.note: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         """What the file says about itself."""
         self.outputs = [entry.name for entry in self._session.get_outputs()]
-        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, outputs: Sequence[str] | None = None, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Arrays of the named outputs (all by default)."""
@@ -109,7 +114,9 @@ class OnnxGraph:
         if self._shrinks:
             self._shrinks, options = False, onnxruntime.RunOptions()
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", self._keeps)
-        return dict(zip(names, self._session.run(names, inputs, options), strict=True))
+        with self._turn:
+            found = self._session.run(names, inputs, options)
+        return dict(zip(names, found, strict=True))
 
     def shrink(self) -> None:
         """Give back, at the end of the next run, the memory that is kept for later runs."""

@@ -144,8 +144,8 @@ class SemanticEncoder:
         self._graph = graph
         self.digest = graph.digest
         try:
-            self.subwords = Subwords(graph.metadata["pieces"].split("\n"))
-            lines = [line.split(" ") for line in graph.metadata["reading_names"].split("\n") if line]
+            self.subwords = Subwords(graph.note["pieces"].split("\n"))
+            lines = [line.split(" ") for line in graph.note["reading_names"].split("\n") if line]
         except (KeyError, ValueError) as error:
             raise BrokenModel(f"the semantic encoder has no vocabulary ({error}); reinstall resay") from error
         self.readings: dict[str, dict[str, int]] = {}

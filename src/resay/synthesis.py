@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import acoustic, shared_adapter, text, transcript, weights
+from . import acoustic, shared_adapter, text, transcript, upper_band, weights
 from .acoustic import Acoustic
 from .aligner import Aligner
 from .audio import FORMAT, SAMPLE_RATES, Audio, resampled
@@ -28,6 +28,7 @@ from .reference import RATE, Profile, Reference, Report, UsualRate
 from .semantic import SemanticEncoder
 from .shared_adapter import SharedAdapter
 from .text import Lexicon, Sentence
+from .upper_band import UpperBand
 from .vocoder import Vocoder
 from .voices import Voice
 
@@ -35,7 +36,7 @@ SHIPPED = Path(__file__).parent / "models"
 HIGHEST_SEED = 2**63 - 1
 SLOWEST, FASTEST = 0.25, 4.0
 STRONGEST_STYLE = 2.0
-STAGES = {"prosody": 1, "acoustic": 2, "vocoder": 3}
+STAGES = {"prosody": 1, "acoustic": 2, "vocoder": 3, "upper_band": 4}
 """Numbers of the stages that use randomness; each has a stream of its own."""
 
 
@@ -61,14 +62,14 @@ class Request:
 
     Rate, pauses and liveliness are those of the style, whatever this is."""
     sample_rate: int = FORMAT.sample_rate
-    """Samples a second. Above the model's own rate there are more samples and no more sound: see `bandwidth`."""
+    """Samples a second; at 32,000 the second head says what lies above 12 kHz."""
     context: bool = False
     """Whether a sentence is planned with the end of the one before it in sight."""
 
     @property
     def bandwidth(self) -> int:
-        """Hz above which there is nothing to hear: half the rate, and never more than the model has."""
-        return min(self.sample_rate, FORMAT.sample_rate) // 2
+        """Hz above which there is nothing to hear: half the rate."""
+        return self.sample_rate // 2
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= HIGHEST_SEED:
@@ -190,6 +191,7 @@ class Engine:
         """Whether a tuned voice may change the decoder's matrices."""
         self.acoustic = Acoustic(graphs["acoustic_encoder"], graphs["acoustic_decoder"], strength, rehearsal)
         self.vocoder = Vocoder(graphs["vocoder"])
+        self.upper_band = UpperBand(graphs["upper_band"])
         self.semantic = SemanticEncoder(graphs["semantic"])
 
     def listen(self, sound: Audio, words: str | None = None, language: str = "auto") -> tuple[Profile, Report]:
@@ -237,8 +239,8 @@ class Engine:
             for index, sentence in enumerate(chain([first], sentences)):
                 meaning = self.semantic.vectors(sentence, before)
                 plan = plans[index] if plans is not None else self._plan(request, sentence, profile, index, meaning)
-                sound = self._render(request.seed, sentence, plan, profile, index, meaning, shifts)
-                yield Piece(index, sentence, plan, resampled(sound, request.sample_rate))
+                sound = self._render(request, sentence, plan, profile, index, meaning, shifts)
+                yield Piece(index, sentence, plan, sound)
                 before = sentence if request.context else None
 
         return pieces()
@@ -289,7 +291,7 @@ class Engine:
 
     def _render(
         self,
-        seed: int,
+        request: Request,
         sentence: Sentence,
         plan: Plan,
         profile: Profile,
@@ -297,10 +299,17 @@ class Engine:
         meaning: np.ndarray,
         shifts: np.ndarray | None,
     ) -> Iterator[Audio]:
-        noise = standard_normal(stream_of_randomness(seed, index, "acoustic"), self.acoustic.noise_shape(plan))
-        mel, pitch = self.acoustic.render(sentence.ids, plan, profile, noise, meaning, shifts)
-        hiss = standard_normal(stream_of_randomness(seed, index, "vocoder"), self.vocoder.noise_shape(len(mel)))
-        yield from self.vocoder.stream(mel, pitch, hiss)
+        def noise(stage: str, shape: int | tuple[int, ...]) -> np.ndarray:
+            return standard_normal(stream_of_randomness(request.seed, index, stage), shape)
+
+        drawn = noise("acoustic", self.acoustic.noise_shape(plan))
+        mel, pitch = self.acoustic.render(sentence.ids, plan, profile, drawn, meaning, shifts)
+        sound = self.vocoder.stream(mel, pitch, noise("vocoder", self.vocoder.noise_shape(len(mel))))
+        if request.sample_rate == FORMAT.sample_rate:
+            yield from sound
+            return
+        above = self.upper_band.samples(mel, pitch, noise("upper_band", self.upper_band.noise_shape(len(mel))))
+        yield from upper_band.added(resampled(sound, request.sample_rate), above)
 
 
 CODE_NAMES = ("durations", "pitch", "energy")

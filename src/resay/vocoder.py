@@ -80,7 +80,7 @@ class Vocoder:
             shaped = np.fft.rfft(voice[first:last] * window, axis=-1) * (real + 1j * imaginary)
             shaped += np.fft.rfft(breath[first:last] * window, axis=-1) * gain
             # Squared Hann windows a quarter apart add up to 3/2 everywhere.
-            total = _overlap_add(np.fft.irfft(shaped, axis=-1).astype(np.float32) * (window / 1.5), carried)
+            total = overlap_add(np.fft.irfft(shaped, axis=-1).astype(np.float32) * (window / 1.5), carried)
             ready = total[skipped:] if last == len(mel) else total[skipped : (last - first) * self._format.hop]
             carried, skipped, first = total[(last - first) * self._format.hop :], 0, last
             yield Audio(np.clip(ready[: len(ready) - side] if last == len(mel) else ready, -1.0, 1.0))
@@ -96,7 +96,7 @@ class Vocoder:
         return Audio.join(self.stream(mel, pitch, noise))
 
 
-def _overlap_add(windows: np.ndarray, carried: np.ndarray) -> np.ndarray:
+def overlap_add(windows: np.ndarray, carried: np.ndarray) -> np.ndarray:
     """Sum of windows (T, W) a quarter apart, and of what earlier ones have left, (T + 3) quarters long."""
     hop = windows.shape[1] - len(carried)
     total = np.zeros(len(windows) * hop + len(carried), dtype=np.float32)

@@ -21,6 +21,7 @@ GRAPHS = (
     "acoustic_encoder",
     "acoustic_decoder",
     "vocoder",
+    "upper_band",
 )
 SETTINGS = "model"
 """Stands beside the graphs' names for what `model.json` says of them."""

@@ -63,7 +63,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     export.export_aligner(shaken(aligner_net.AlignerNet(aligner)), folder / "aligner.onnx")
     export.export_reference(shaken(reference_net.ReferenceNet(reference)), folder / "reference.onnx")
     export.export_vocoder(shaken(vocoder_net.VocoderNet(vocoder)), folder / "vocoder.onnx")
-    shutil.copy(SHIPPED / "semantic.onnx", folder)
+    for name in ("semantic.onnx", "upper_band.onnx"):
+        shutil.copy(SHIPPED / name, folder)
     content = {
         "phoneme_table": text.phonemes.VERSION,
         "style_mean": [0.0] * 16,

@@ -143,7 +143,6 @@ def batch_command(
     # A wrong common option is told once, not for every line.
     playing = casting.role(who.role, shelves.seeds_file)
     shared = manner.request("-", playing, sample_rate)
-    casting.warn_of_bandwidth(shared)
     weights = sources.Weights(models, threads or (2 if workers == 1 else 1), provider, engine_cache, use_cache)
     recipe = Speaker(output, table, who.names(), manner, weights, shelves, who.role, sample_rate, embed_manifest)
     tasks = batch.read(table, format_ or "wav")

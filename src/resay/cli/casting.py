@@ -168,9 +168,3 @@ def warn_of(text: str) -> None:
         sources.note(str(remark))
     if len(found) > SHOWN_REMARKS:
         sources.note(message("more_remarks", count=len(found) - SHOWN_REMARKS))
-
-
-def warn_of_bandwidth(request: Request) -> None:
-    """Say on standard error where a sample rate promises more than the model has."""
-    if 2 * request.bandwidth < request.sample_rate:
-        sources.note(message("bandwidth", rate=request.sample_rate, bandwidth=request.bandwidth))

@@ -82,10 +82,6 @@ MESSAGES = {
         "{output}: {seconds:.2f} s, voice {voice}, seed {seed}, real time factor {factor:.3f}",
         "{output}：{seconds:.2f} 秒，声音 {voice}，种子 {seed}，实时率 {factor:.3f}",
     ),
-    "bandwidth": (
-        "{rate} Hz holds no more than 24000 Hz would: this model's sound ends at {bandwidth} Hz",
-        "{rate} Hz 并不比 24000 Hz 多出内容：此模型的声音到 {bandwidth} Hz 为止",
-    ),
     "more_remarks": ("and {count} more such characters in the text", "文本中还有 {count} 个类似字符"),
     "clip_wanted": (
         "the voice was cloned from {clip}, which is not here; give it with --voice CLIP",

@@ -83,9 +83,7 @@ Temperature = Annotated[float | None, typer.Option("--temperature", help="Above 
 Speed = Annotated[float | None, typer.Option("--speed", help="0.25 to 4; 2 is twice as fast.", show_default="1.0")]
 SampleRate = Annotated[
     int,
-    typer.Option(
-        "--sample-rate", metavar="24000|32000", help="Samples a second; at 32000 the sound still ends at 12 kHz."
-    ),
+    typer.Option("--sample-rate", metavar="24000|32000", help="Samples a second; 32000 adds what lies above 12 kHz."),
 ]
 FileFormat = Annotated[Literal["wav", "mp3", "opus", "flac", "pcm"] | None, typer.Option("--format")]
 Embed = Annotated[bool, typer.Option("--embed-manifest", help="Put the manifest inside the WAV or FLAC as well.")]

@@ -70,7 +70,6 @@ def speak(
     if as_json and destination.file is None:
         raise BadOption(message("both_outputs"))
     casting.warn_of(request.text)
-    casting.warn_of_bandwidth(request)
     found = casting.chosen(names, shelves.library, known)
     if prompt_text is not None and found.words is None:
         raise BadOption(message("not_with", option="--prompt-text", other=f"--voice {names.voice}"))

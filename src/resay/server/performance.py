@@ -57,10 +57,6 @@ class Performance:
         return self._order.request.seed
 
     @property
-    def bandwidth(self) -> int:
-        return self._order.request.bandwidth
-
-    @property
     def limits(self) -> Limits:
         return self._service.limits
 

@@ -57,9 +57,7 @@ class Manner(BaseModel):
     accent: float = Field(0.0, ge=0.0, le=1.0, description="how far the speaker's own accent is kept")
     context: bool = Field(False, description="plan each sentence with the one before it in sight")
     language: Literal["auto", "zh", "en"] = "auto"
-    sample_rate: int = Field(
-        FORMAT.sample_rate, description="24000 or 32000 samples a second; the sound ends at 12 kHz either way"
-    )
+    sample_rate: int = Field(FORMAT.sample_rate, description="24000 or 32000 samples a second")
     subtitles: Literal["srt", "vtt", "textgrid", "json"] | None = None
 
     def request(self, text: str) -> SpeechRequest:
@@ -241,8 +239,6 @@ def _headers(performance: Performance, body: SpeechBody) -> dict[str, str]:
     headers = {"X-Resay-Seed": str(performance.seed), "X-Resay-Manifest": performance.id}
     if performance.take is not None and body.whole(performance.limits):
         headers["X-Resay-Digest"] = performance.take.manifest.output.digest
-    if 2 * performance.bandwidth < body.sample_rate:
-        headers["X-Resay-Bandwidth"] = str(performance.bandwidth)
     if body.subtitles is not None:
         headers["X-Resay-Subtitles"] = f"/v1/manifests/{performance.id}/subtitles/{body.subtitles}"
     return headers

@@ -58,8 +58,8 @@ WORDS = {
         "说另一种语言时：0 如母语者，1 保留本人口音",
     ),
     "rate_hint": (
-        "at 32 kHz the sound still ends at 12 kHz",
-        "32 kHz 时声音仍止于 12 kHz",
+        "32 kHz adds what lies above 12 kHz",
+        "32 kHz 时多出 12 kHz 以上的声音",
     ),
     "format": ("File format", "文件格式"),
     "go": ("🔊 Speak", "🔊 开始合成"),

@@ -4,6 +4,7 @@ resay train features CORPUS        read the recordings once
 resay train teacher JUDGES         optional: ask a strong speaker encoder about every clip
 resay train reference              timbre encoder           → resay train profiles
 resay train vocoder                mel and pitch to samples
+resay train upper-band CORPUS      what lies above 12 kHz
 resay train aligner                where every sound is: durations for the two below
 resay train acoustic               phonemes and plan to mel
 resay train semantic TEXT...       semantic encoder         → resay train vectors
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -43,6 +44,7 @@ from . import (
     release,
     semantic_command,
     teaching,
+    upper_band_command,
     vocoder_net,
     vocoder_stage,
 )
@@ -59,18 +61,7 @@ app = typer.Typer(
 
 app.command("gate")(gate_command.train_gate)
 app.command("doubts")(gate_command.train_doubts)
-
-
-def _record(
-    options: loop.Options, stage: str, clips: list[recordings.Clip], shape: Any, init: Path | None = None
-) -> None:
-    """The training manifest of a stage that learns from recordings."""
-    seconds: dict[str, float] = {}
-    for clip in clips:
-        seconds[clip.set] = seconds.get(clip.set, 0.0) + clip.frames / 80
-    hours = {name: round(value / 3600, 2) for name, value in sorted(seconds.items())}
-    licences = sorted({clip.licence for clip in clips})
-    release.record(options, stage, shape, {"hours": hours, "licences": licences}, init)
+app.command("upper-band")(upper_band_command.train_upper_band)
 
 
 @app.command()
@@ -150,7 +141,9 @@ def train_reference(
         options,
         lambda average, step: reference_stage.retrieval(average.encoder, data),
     )
-    _record(options, "reference", [clip for clips in people.values() for clip in clips], shape, init)
+    release.record(
+        options, "reference", shape, release.material([clip for clips in people.values() for clip in clips]), init
+    )
 
 
 @app.command()
@@ -190,7 +183,7 @@ def train_vocoder(
         runs / "vocoder", minutes, steps, learning_rate, threads=threads, seed=seed, device=device, resume=resume
     )
     loop.train(net, vocoder_stage.batches(data, seed), vocoder_stage.losses, options)
-    _record(options, "vocoder", [clip for clip, _ in vocoder_stage.chosen(data)], shape, init)
+    release.record(options, "vocoder", shape, release.material([clip for clip, _ in vocoder_stage.chosen(data)]), init)
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,7 +266,7 @@ def train_acoustic(
         lambda average, step: check(average.inner, step),
         training.critic,
     )
-    _record(options, "acoustic", [row.clip for row in aligned.rows], shape, init)
+    release.record(options, "acoustic", shape, release.material([row.clip for row in aligned.rows]), init)
 
 
 @app.command("aligner")
@@ -327,7 +320,7 @@ def train_aligner(
         found = annotations.durations(data, cache) | exact
     for name, likelihood in sorted(likelihoods.items()):
         typer.echo(f"{name}: mean log posterior {likelihood:.3f} a frame")
-    _record(options, "aligner", [row.clip for row in rows], shape)
+    release.record(options, "aligner", shape, release.material([row.clip for row in rows]))
 
 
 @app.command("prosody")
@@ -371,7 +364,7 @@ def train_prosody(
         options,
         check,
     )
-    _record(options, "prosody", [row.clip for row in aligned.rows], shape, init)
+    release.record(options, "prosody", shape, release.material([row.clip for row in aligned.rows]), init)
 
 
 app.command("semantic")(semantic_command.train_semantic)

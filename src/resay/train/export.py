@@ -27,6 +27,7 @@ from .precision import shrink
 from .prosody_net import ProsodyNet
 from .reference_net import ReferenceNet
 from .semantic_net import SemanticNet
+from .upper_band import CLEAN_FLOOR, UpperBandNet, scaled_floor
 from .vocoder_net import VocoderNet
 
 OPSET = 18
@@ -130,6 +131,22 @@ def export_vocoder(net: VocoderNet, path: Path) -> None:
     example = {"features": torch.zeros(1, 50, net.shape.mel_bands + 2)}
     axes = {name: {1: "frames"} for name in ("features", "real", "imaginary", "noise")}
     _write(_export(net, example, ["real", "imaginary", "noise"], axes), path, asdict(net.shape))
+
+
+def export_upper_band(net: UpperBandNet, path: Path) -> None:
+    """Features -> levels; a clean recording is asked for."""
+
+    class Clean(nn.Module):
+        def __init__(self, inner: UpperBandNet) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, features: Tensor) -> Tensor:
+            return self.inner(features, torch.full_like(features[:, 0, :1], scaled_floor(CLEAN_FLOOR)))
+
+    example = {"features": torch.zeros(1, 50, net.shape.mel_bands + 2)}
+    axes = {name: {1: "frames"} for name in ("features", "levels")}
+    _write(_export(Clean(net), example, ["levels"], axes), path, asdict(net.shape))
 
 
 def export_reference(net: ReferenceNet, path: Path) -> None:

@@ -19,6 +19,7 @@ from . import (
     recordings,
     reference_net,
     release,
+    upper_band,
     vocoder_net,
 )
 from .loop import load_average
@@ -40,6 +41,11 @@ def _export_vocoder(folder: Path, models: Path, _: float) -> None:
     export.export_vocoder(net, models / "vocoder.onnx")
 
 
+def _export_upper_band(folder: Path, models: Path, _: float) -> None:
+    net = load_average(upper_band.UpperBandNet(upper_band.UpperBandShape()), folder)
+    export.export_upper_band(net, models / "upper_band.onnx")
+
+
 def _export_acoustic(folder: Path, models: Path, latent_strength: float) -> None:
     net = load_average(acoustic_net.AcousticNet(acoustic_net.AcousticShape()), folder, "inner.")
     export.export_acoustic(net, models, latent=latent_strength > 0)
@@ -57,6 +63,7 @@ EXPORTS = {
     "reference": _export_reference,
     "aligner": _export_aligner,
     "vocoder": _export_vocoder,
+    "upper_band": _export_upper_band,
     "acoustic": _export_acoustic,
     "prosody": _export_prosody,
 }

@@ -17,7 +17,7 @@ from .layers import Block
 
 @dataclass(frozen=True)
 class GateShape:
-    width: int = 64
+    width: int = 96
     layers: int = 6
     kernel: int = 7
     expansion: int = 2

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 
 from .. import aligner, audio, blurring, consent, own_sounds, reference, synthesis, text, weights
+from ..audio import FORMAT
 from ..prosody import Codes
 from ..reference import Profile
 from ..voices import Voice, VoiceLibrary
 from . import loop
 from .annotations import Heard, Profiles
 from .prosody_net import ProsodyShape
-from .recordings import Recordings
+from .recordings import Clip, Recordings
 
 DEFAULT_VOICES = {
     "lan": ("zh", "female", "zf_xiaoyi:1", "a clear, lively woman's voice"),
@@ -89,6 +90,15 @@ def write_clip(speakers: Speakers, models: Path, path: Path) -> None:
     voice = Voice("clip", "en", speakers.blend(CLIP_BLEND), consent.embedded("clip"))
     speech = synthesis.Engine(models).say(synthesis.Request(CLIP_TEXT), voice)
     audio.write(path, speech.audio)
+
+
+def material(clips: Sequence[Clip]) -> dict[str, Any]:
+    """What the training manifest says of recordings: hours of each set, and all licences."""
+    seconds: dict[str, float] = {}
+    for clip in clips:
+        seconds[clip.set] = seconds.get(clip.set, 0.0) + FORMAT.seconds(clip.frames)
+    hours = {name: round(value / 3600, 2) for name, value in sorted(seconds.items())}
+    return {"hours": hours, "licences": sorted({clip.licence for clip in clips})}
 
 
 def record(options: loop.Options, stage: str, shape: Any, material: dict[str, Any], init: Path | None = None) -> None:
