@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -388,3 +390,18 @@ def test_records_that_another_request_forgets_meanwhile_are_no_error(tmp_path):
     kept.add("f" * 32, b"{}", None)
     assert len(kept.ids()) == 3
     assert kept.ids()[0] == "f" * 32
+
+
+def test_a_full_folder_of_records_is_seldom_looked_through(tmp_path, monkeypatch):
+    kept, looks, scan = records.Records(tmp_path, 200), [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: looks.append(folder) or scan(folder))
+    most, drawn = 0, random.Random(0)
+    for number in range(600):
+        kept.add(f"{drawn.getrandbits(128):032x}", b"{}", ("srt", "words") if number % 2 else None)
+        most = max(most, sum(path.name.endswith(".json") for path in tmp_path.iterdir()))
+    monkeypatch.undo()
+    assert len(looks) < 600
+    assert 200 <= most < 240
+    kept.add("0" * 32, b"{}", None)  # a number after which one looks
+    assert len(kept.ids()) == 200
+    assert len(list(tmp_path.glob("*.srt"))) <= 101  # subtitles go with their manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from .. import audio, subtitles
 from .problems import NotThere
 
 ID = re.compile("[0-9a-f]{32}")
+MANIFEST = ".manifest.json"
+SHARE = 50
+"""The folder is looked through once for every so many parts of what it may hold."""
 
 
 def new_id() -> str:
@@ -20,7 +24,7 @@ def new_id() -> str:
 
 
 class Records:
-    """Manifests of one caller in one folder. The oldest go when there are more than `most`."""
+    """Manifests of one caller in one folder. The oldest go when there are more than `most`, or soon after."""
 
     def __init__(self, folder: Path, most: int) -> None:
         self._folder, self._most = folder, most
@@ -30,7 +34,9 @@ class Records:
         if timed is not None:
             audio.write_bytes(self._folder / f"{record_id}{subtitles.ENDINGS[timed[0]]}", timed[1].encode())
         audio.write_bytes(self._path(record_id), manifest)
-        self._forget_oldest()
+        # To look through a full folder for every record would take more time and memory than the record itself.
+        if int(record_id, 16) % max(1, self._most // SHARE) == 0:
+            self._forget_oldest()
 
     def get(self, record_id: str) -> bytes:
         """A manifest. Raises NotThere."""
@@ -43,7 +49,7 @@ class Records:
 
     def ids(self) -> list[str]:
         """The newest first."""
-        return [path.name.partition(".")[0] for path in self._newest_first()]
+        return self._newest_first()
 
     def remove(self, record_id: str) -> None:
         """Raises NotThere."""
@@ -52,7 +58,7 @@ class Records:
             path.unlink(missing_ok=True)
 
     def _path(self, record_id: str) -> Path:
-        return self._folder / f"{record_id}.manifest.json"
+        return self._folder / f"{record_id}{MANIFEST}"
 
     def _read(self, record_id: str, path: Path) -> bytes:
         if not ID.fullmatch(record_id):
@@ -62,18 +68,22 @@ class Records:
         except FileNotFoundError:
             raise NotThere(f"nothing like that is kept for {record_id}") from None
 
-    def _newest_first(self) -> list[Path]:
+    def _newest_first(self) -> list[str]:
+        if not self._folder.is_dir():
+            return []
         found = []
-        for path in self._folder.glob("*.manifest.json"):
-            # A file may go while we look: another request may be forgetting the oldest, too.
-            with suppress(FileNotFoundError):
-                found.append((path.stat().st_mtime_ns, path))
-        return [path for _, path in sorted(found, reverse=True)]
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                # A file may go while we look: another request may be forgetting the oldest, too.
+                with suppress(FileNotFoundError):
+                    if entry.name.endswith(MANIFEST):
+                        found.append((entry.stat().st_mtime_ns, entry.name.removesuffix(MANIFEST)))
+        return [record_id for _, record_id in sorted(found, reverse=True)]
 
     def _files(self, record_id: str) -> Iterator[Path]:
-        return self._folder.glob(f"{record_id}.*")
+        return (self._folder / f"{record_id}{ending}" for ending in (MANIFEST, *subtitles.ENDINGS.values()))
 
     def _forget_oldest(self) -> None:
-        for path in self._newest_first()[self._most :]:
-            for file in self._files(path.name.partition(".")[0]):
+        for record_id in self._newest_first()[self._most :]:
+            for file in self._files(record_id):
                 file.unlink(missing_ok=True)
