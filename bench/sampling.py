@@ -35,8 +35,9 @@ POINTS = 100
 LANGUAGES = {"zh": "Mandarin", "en": "English"}
 PAGE = """# Ways to sample
 
-Written by `python bench/sampling.py --write docs/sampling.md`; do not edit. {voices} voices, {sentences} sentences each
-that are in no corpus, {seeds} seeds, all with the defaults of each way.
+Written by `python bench/sampling.py --sentences {sentences} --seeds {seeds} --judges DIR --write docs/sampling.md`; do
+not edit. {voices} voices, {sentences} sentences each that are in no corpus, {seeds} seeds, with the defaults of each
+way.
 
 {variety}
 *Pitch differs*, *length differs*: standard deviation over the seeds of one sentence's pitch, at {points} places of it,

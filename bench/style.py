@@ -39,8 +39,9 @@ SHOWN = {
 }
 PAGE = """# Style, measured
 
-Written by `python bench/style.py CORPUS --write docs/style.md`; do not edit. {clips} clips of {people} held-out people
-lend their style to {voices} shipped voices of their language, {sentences} sentences each.
+Written by `python bench/style.py CORPUS --people {asked} --sentences {sentences} --judges DIR --write docs/style.md`;
+do not edit. Clips of {people} held-out people lend their style to the {voices} shipped voices, each to those of its
+language, {sentences} sentences each.
 
 ## What moves
 
@@ -152,7 +153,7 @@ def page(engine: Engine, options: argparse.Namespace) -> str:
         judged.append(table([encoder.name, "cosine to the voice", "difference"], rows))
     machine = about.machine()
     return PAGE.format(
-        clips=len({one.person for one in found}),
+        asked=options.people,
         people=len({one.person for one in found}),
         voices=len(voices),
         sentences=options.sentences,
