@@ -49,8 +49,8 @@ language, {sentences} sentences each.
 *At strength s*: mean over clips and voices of what is heard, less the same at strength 0, per deviation of the clip
 from the mean clip (regression slope, deviations measured among the clips): 0 is no influence, and the further from 0,
 the more a lively clip makes lively speech. *Follows*: correlation of clips and speech at strength 1, over clips.
-*Monotone*: share of clips beyond half a deviation whose speech goes the clip's way from each strength to the next, on
-the mean of both directions.
+*Monotone*: of the eight steps from one strength to the next, four of the clips above the mean by half a deviation or
+more, four of those below, the share in which speech goes the clips' way on average.
 
 ## What stays
 
