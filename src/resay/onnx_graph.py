@@ -45,6 +45,23 @@ def _settings(provider: str, engine_cache: Path | None) -> list[dict[str, str]]:
     return [kept if name.startswith("Tensorrt") else {} for name in PROVIDERS[provider]]
 
 
+def _options(threads: int, small: bool, halved: bool) -> Any:
+    """Of a session; the arguments are those of `OnnxGraph`."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Busy-waiting threads would take the processor from other requests between two short graphs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = not small
+    if halved:
+        # The last pass of the optimiser brings the whole process down on such graphs where there is no GPU.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    if small:
+        options.add_session_config_entry("session.disable_prepacking", "1")
+    return options
+
+
 class OnnxGraph:
     """An ONNX file with its digest. `run` takes and returns arrays by name."""
 
@@ -55,6 +72,7 @@ class OnnxGraph:
         provider: str = "cpu",
         engine_cache: Path | None = None,
         small: bool = False,
+        halved: bool = False,
     ) -> None:
         """Load it.
 
@@ -65,6 +83,7 @@ class OnnxGraph:
             engine_cache: where TensorRT keeps what it has built.
             small: save memory at some cost of speed: no arena that keeps what a run needed for later runs, and no
                 packed copies of the weights.
+            halved: the graph computes in 16 bits.
 
         Raises:
             BadOption: this onnxruntime cannot run on the provider.
@@ -76,15 +95,7 @@ class OnnxGraph:
             content = path.read_bytes()
         except OSError as error:
             raise BrokenModel(f"{path}: weights cannot be read ({error.strerror})") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Busy-waiting threads would take the processor from other requests between two short graphs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.enable_cpu_mem_arena = not small
-        if small:
-            options.add_session_config_entry("session.disable_prepacking", "1")
+        options = _options(threads, small, halved)
         try:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=PROVIDERS[provider], provider_options=_settings(provider, engine_cache)

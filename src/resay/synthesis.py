@@ -155,9 +155,10 @@ class Engine:
         folder = models or SHIPPED
         self.shape = weights.model_shape(folder)
         self.identity = weights.identity(self.shape)
-        small = bool(self.shape.get("precision", {}).get("small"))
+        small, halved = _form(self.shape)
         graphs = {
-            name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache, small) for name in weights.GRAPHS
+            name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache, small, halved)
+            for name in weights.GRAPHS
         }
         self.digests = weights.digests_of({name: graph.digest for name, graph in graphs.items()}, self.shape)
         for name in weights.strangers(self.digests, self.shape):
@@ -316,6 +317,13 @@ CODE_NAMES = ("durations", "pitch", "energy")
 NATIVE = 0.999
 """Cosine from which a timbre is a native's own."""
 REHEARSAL = "rehearsal"
+
+
+def _form(shape: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Whether the weights that `model.json` describes shall take little memory, and whether they compute in 16 bits."""
+    precision = shape.get("precision", {})
+    halved = precision.get("parameters") == "fp16" and precision.get("for") in ("cuda", "tensorrt")
+    return bool(precision.get("small")), halved
 
 
 def _rate(shape: Mapping[str, Any], statistics: int) -> tuple[np.ndarray, UsualRate | None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,13 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
+from resay import audio  # noqa: E402
 from resay.cli import main  # noqa: E402
 from resay.errors import BadFile, BadOption  # noqa: E402
 from resay.onnx_graph import OnnxGraph  # noqa: E402
+from resay.synthesis import SHIPPED, Engine, Request  # noqa: E402
 from resay.train import precision  # noqa: E402
+from resay.voices import VoiceLibrary  # noqa: E402
 
 WEIGHT = np.random.default_rng(0).standard_normal((96, 64)).astype(np.float32)
 BIAS = np.random.default_rng(1).standard_normal(96).astype(np.float32)
@@ -100,3 +105,16 @@ def test_the_command_reports(models: Path, tmp_path: Path, capsys: pytest.Captur
     assert told["bytes"] == (out / "linear.onnx").stat().st_size
     assert main(["export", str(out), "--models", str(models)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("kind", "target"), [("fp16", "cuda"), ("int8", "tensorrt"), ("int8", "arm")])
+def test_what_ships_speaks_in_precisions_for_other_machines_too(tmp_path: Path, kind: str, target: str) -> None:
+    """In a process of its own: onnxruntime has come down with its whole process on graphs that compute in 16 bits."""
+    precision.export(SHIPPED, tmp_path / "out", kind, target)
+    plain = Engine(SHIPPED, threads=1).say(Request("Say it again."), VoiceLibrary().get("ada")).audio
+    words = ["speak", "Say it again.", "--voice", "ada", "--models", str(tmp_path / "out"), "--threads", "1"]
+    command = [sys.executable, "-m", "resay", *words, "-o", str(tmp_path / "out.wav")]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    said = audio.read(tmp_path / "out.wav")
+    assert abs(said.seconds - plain.seconds) < 0.2 * plain.seconds
+    assert np.abs(said.samples).max() > 0.05
