@@ -29,7 +29,8 @@ from resay.voices import Voice, VoiceLibrary
 KINDS = (("fp32", "cpu"), ("fp16", "cpu"), ("int8", "cpu"), ("int8", "arm"), ("fp16", "cuda"), ("int8", "tensorrt"))
 PAGE = """# Precision
 
-Written by `python bench/precision.py --write docs/precision.md`; do not edit. {count} sentences in {voices} voices.
+Written by `python bench/precision.py --judges DIR --sentences {each} --write docs/precision.md`; do not edit. {count}
+sentences in {voices} voices.
 
 {table}
 Size is of all graphs on disk. Real time factor on one thread; all run on the processor here, whatever they are for.
@@ -132,6 +133,7 @@ def main() -> int:
     found = measure(options.models, voices, options.sentences, judges)
     machine = about.machine()
     page = PAGE.format(
+        each=options.sentences,
         count=2 * options.sentences,
         voices=len(voices),
         table=found,
