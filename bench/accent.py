@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import sections
 from rich.progress import track as progress
 
 from resay import aligner, audio, consent, pitch
@@ -144,9 +145,7 @@ def main() -> int:
     page = PAGE.format(
         people=len(people), count=options.sentences, table=found, natives=len(natives), machine=about.machine()
     )
-    print(page)
-    if options.write:
-        audio.write_bytes(options.write, page.encode())
+    sections.publish(page, options.write)
     return 0
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import sections
 
 from resay import audio
 from resay.audio import Audio
@@ -141,9 +142,7 @@ def main() -> int:
         machine=machine,
         runtime=machine.packages["onnxruntime"],
     )
-    print(page)
-    if options.write:
-        audio.write_bytes(options.write, page.encode())
+    sections.publish(page, options.write)
     return 0
 
 

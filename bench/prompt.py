@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import sections
 from rich.progress import track as progress
 
 from resay import audio, consent, text, transcript
@@ -199,9 +200,7 @@ def main() -> int:
     options = parser.parse_args()
     people = [person for person in held_out.people(options.corpus, options.people) if person.reference_words]
     written = page(Engine(options.models, options.threads), people, options.seeds)
-    print(written)
-    if options.write:
-        audio.write_bytes(options.write, written.encode())
+    sections.publish(written, options.write)
     return 0
 
 

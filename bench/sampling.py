@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import sections
 from rich.progress import track as progress
 
 from resay import audio
@@ -22,6 +23,7 @@ from resay.acoustic import contour
 from resay.evaluate import about, hearing, intervals, norms, sentences
 from resay.evaluate.hearing import Hearing, Utterance
 from resay.evaluate.judges import Judges
+from resay.evaluate.report import LANGUAGE_NAMES
 from resay.evaluate.tables import NOTHING, figure, percent, table
 from resay.prosody import Plan, Sampling
 from resay.synthesis import SHIPPED, Engine, Request
@@ -32,7 +34,6 @@ HEARD_SEEDS = 2
 SEMITONES = 12.0  # an octave
 POINTS = 100
 """Places of a sentence at which pitch is compared, whatever its length."""
-LANGUAGES = {"zh": "Mandarin", "en": "English"}
 PAGE = """# Ways to sample
 
 Written by `python bench/sampling.py --sentences {sentences} --seeds {seeds} --judges DIR --write docs/sampling.md`; do
@@ -103,7 +104,7 @@ def _joined(plans: Sequence[Plan]) -> Plan:
 
 def measure(engine: Engine, voices: Sequence[Voice], judges: Judges, count: int, seeds: int) -> dict[str, Way]:
     """By `method language`."""
-    found = {f"{method} {language}": Way() for method in METHODS for language in LANGUAGES}
+    found = {f"{method} {language}": Way() for method in METHODS for language in sentences.LANGUAGES}
     for method in METHODS:
         for voice in progress(voices, method, transient=True):
             way = found[f"{method} {voice.language}"]
@@ -120,7 +121,7 @@ def variety_rows(found: dict[str, Way]) -> list[list[str]]:
         method, language = name.split()
         cells = [figure(intervals.mean(way.differs)), percent(intervals.mean(way.lengths))]
         cells += [figure(intervals.mean(way.moves)), percent(intervals.ratio(way.strange, way.sounds))]
-        rows.append([method, LANGUAGES[language], *cells, f"{100 * np.mean(way.same):.0f} %"])
+        rows.append([method, LANGUAGE_NAMES[language], *cells, f"{100 * np.mean(way.same):.0f} %"])
     return rows
 
 
@@ -132,7 +133,8 @@ def heard_rows(found: dict[str, Way]) -> list[list[str]]:
         quality = [one.quality for one in way.heard if one.quality is not None]
         if errors:
             rate = percent(intervals.ratio([e.errors for e in errors], [e.length for e in errors]))
-            rows.append([method, LANGUAGES[language], rate, figure(intervals.mean(quality)) if quality else NOTHING])
+            heard = figure(intervals.mean(quality)) if quality else NOTHING
+            rows.append([method, LANGUAGE_NAMES[language], rate, heard])
     return rows
 
 
@@ -164,9 +166,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     written = page(Engine(options.models, options.threads), options)
-    print(written)
-    if options.write:
-        audio.write_bytes(options.write, written.encode())
+    sections.publish(written, options.write)
     return 0
 
 

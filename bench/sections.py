@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from resay import audio
 from resay.evaluate import about
 
 
@@ -15,6 +16,13 @@ def made_by(command: str) -> str:
         f"Made by `{command}` on {date.today().isoformat()}; {machine.processor}, {machine.cores} cores, "
         f"load before the run {machine.load}."
     )
+
+
+def publish(page: str, path: Path | None) -> None:
+    """Print a whole page, and write it where a path is given."""
+    print(page)
+    if path:
+        audio.write_bytes(path, page.encode())
 
 
 def write(page: Path, name: str, section: str) -> None:

@@ -9,7 +9,6 @@ corpus its transcripts are said, each once; without, the unseen sentences of the
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import sys
 from collections.abc import Sequence
@@ -20,23 +19,23 @@ from itertools import cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
 
+import sections
 from rich.progress import track as progress
 
 import resay
-from resay import audio
 from resay.errors import BadText
 from resay.evaluate import about, sentences, spoken_words
+from resay.evaluate.report import LANGUAGE_NAMES
 from resay.evaluate.spoken_words import SpokenWords
 from resay.evaluate.tables import table
+from resay.train.recordings import WORD_LISTS, tsv
 
-LANGUAGES = {"zh": "Mandarin", "en": "English"}
-WORD_LISTS = ("cmn_hsk", "cmn_syl")
 KINDS = ("skipped", "repeated", "added", "swallowed", "moved")
 SHARE = 25
 """Sentences that a worker takes at once."""
 PAGE = """# Every word once
 
-Written by `python bench/self_check.py --sentences {sentences} --write docs/self_check.md`{corpus}; do not edit.
+Written by `python bench/self_check.py --sentences {sentences}{corpus} --write docs/self_check.md`; do not edit.
 {said} sentences, {voices} voices taking turns, a seed for each. The engine aligns its own sound with its text and
 compares with its plan. What the aligner tells wrongly is in the figures too: see the false alarms in
 [alignment.md](alignment.md).
@@ -57,9 +56,8 @@ def texts(corpus: Path | None, language: str, count: int) -> list[str]:
     """What is said: distinct transcripts in an order that their digests give, or the unseen sentences again."""
     if corpus is None:
         return list(islice(cycle(sentences.unseen(language)), count))
-    with (corpus / "metadata.tsv").open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        known = {row["text"] for row in rows if row["language"] == language and row["set"] not in WORD_LISTS}
+    spoken = (row for row in tsv(corpus / "metadata.tsv") if row["language"] == language)
+    known = {row["text"] for row in spoken if row["set"] not in WORD_LISTS}
     return sorted(known, key=lambda text: hashlib.sha256(text.encode()).digest())[:count]
 
 
@@ -105,7 +103,7 @@ def rows(found: dict[str, tuple[SpokenWords, int, int]]) -> list[list[str]]:
     for language, (total, said, clean) in found.items():
         figures = asdict(total)
         faults = [f"{figures[kind]} ({figures[kind] / max(total.words, 1):.2%})" for kind in KINDS]
-        cells.append([LANGUAGES[language], str(said), f"{clean / max(said, 1):.1%}", str(total.words), *faults])
+        cells.append([LANGUAGE_NAMES[language], str(said), f"{clean / max(said, 1):.1%}", str(total.words), *faults])
     return cells
 
 
@@ -122,16 +120,14 @@ def main() -> int:
     machine = about.machine()
     written = PAGE.format(
         sentences=options.sentences,
-        corpus=" with the corpus' transcripts" if options.corpus else "",
+        corpus=" --corpus DIR" if options.corpus else "",
         said=sum(said for _, said, _ in found.values()),
         voices=1 if options.voice else len(resay.VoiceLibrary().names()),
         table=table(["language", "sentences", "clean", "words", *KINDS], rows(found)),
         machine=machine,
         runtime=machine.packages["onnxruntime"],
     )
-    print(written)
-    if options.write:
-        audio.write_bytes(options.write, written.encode())
+    sections.publish(written, options.write)
     return 0
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import sections
 from rich.progress import track as progress
 
 from resay import audio, pitch, reference
@@ -148,7 +149,7 @@ def page(engine: Engine, options: argparse.Namespace) -> str:
         "monotone",
     ]
     judged = []
-    for encoder in Judges.open(options.judges).encoders if options.judges else []:
+    for encoder in Judges.open(options.judges).encoders:
         rows = stays_rows(engine, found, voices, encoder.embed, options.sentences)
         judged.append(table([encoder.name, "cosine to the voice", "difference"], rows))
     machine = about.machine()
@@ -175,9 +176,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     written = page(Engine(options.models, options.threads), options)
-    print(written)
-    if options.write:
-        audio.write_bytes(options.write, written.encode())
+    sections.publish(written, options.write)
     return 0
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import sections
 
 from resay import audio, consent
 from resay.adapter import Adapter
@@ -186,9 +187,7 @@ def main() -> int:
         print(found[-1], file=sys.stderr, flush=True)
     profile = f"{options.profile}, {recipe.epochs} epochs"
     page = _page(found, profile, options.sentences)
-    print(page)
-    if options.write:
-        audio.write_bytes(options.write, page.encode())
+    sections.publish(page, options.write)
     return 0
 
 

@@ -400,7 +400,7 @@ def test_a_full_folder_of_records_is_seldom_looked_through(tmp_path, monkeypatch
         kept.add(f"{drawn.getrandbits(128):032x}", b"{}", ("srt", "words") if number % 2 else None)
         most = max(most, sum(path.name.endswith(".json") for path in tmp_path.iterdir()))
     monkeypatch.undo()
-    assert len(looks) < 600
+    assert len(looks) < 200
     assert 200 <= most < 240
     kept.add("0" * 32, b"{}", None)  # a number after which one looks
     assert len(kept.ids()) == 200

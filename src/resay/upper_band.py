@@ -29,6 +29,10 @@ _HERTZ = np.linspace(0.0, HIGHEST, WIDE.bins)
 _ABOVE = _HERTZ >= LOWEST
 _SAID = FADES[0] <= _HERTZ
 _FADE = np.sin(np.pi / 2 * np.minimum((_HERTZ[_SAID] - FADES[0]) / (FADES[1] - FADES[0]), 1.0))
+_PLACE = np.clip((_HERTZ[_SAID] - LOWEST) / WIDTH - 0.5, 0, BANDS - 1)
+_BELOW = np.minimum(_PLACE.astype(np.int64), BANDS - 2)
+_NEXT = (_PLACE - _BELOW).astype(np.float32)
+"""Between the middles of which two bands each bin lies, and how far on the way to the upper one."""
 _NOISE = float(np.sqrt(np.square(audio.hann(WIDE.window)).sum()))
 """Root mean square magnitude of windowed white noise."""
 
@@ -55,11 +59,7 @@ class UpperBand:
     def samples(self, mel: np.ndarray, pitch: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """What is to be added to (T, M) log mels' sound at 32 kHz, float32 (S,), from standard normal noise (S,)."""
         found = self._graph.run(features=vocoder.features(mel, pitch)[None])["levels"][0]
-        centres = LOWEST + WIDTH * (np.arange(BANDS) + 0.5)
-        place = np.clip((_HERTZ[_SAID] - centres[0]) / WIDTH, 0, BANDS - 1)
-        low = np.minimum(place.astype(np.int64), BANDS - 2)
-        share = (place - low).astype(np.float32)
-        gain = _FADE * np.exp(found[:, low] * (1 - share) + found[:, low + 1] * share) / _NOISE
+        gain = _FADE * np.exp(found[:, _BELOW] * (1 - _NEXT) + found[:, _BELOW + 1] * _NEXT) / _NOISE
         window = audio.hann(WIDE.window)
         spectra = np.fft.rfft(audio.frames(noise, WIDE) * window, axis=-1)
         spectra[:, ~_SAID] = 0.0

@@ -49,7 +49,16 @@ class Records:
 
     def ids(self) -> list[str]:
         """The newest first."""
-        return self._newest_first()
+        if not self._folder.is_dir():
+            return []
+        found = []
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                # A file may go while we look: another request may be forgetting the oldest, too.
+                with suppress(FileNotFoundError):
+                    if entry.name.endswith(MANIFEST):
+                        found.append((entry.stat().st_mtime_ns, entry.name.removesuffix(MANIFEST)))
+        return [record_id for _, record_id in sorted(found, reverse=True)]
 
     def remove(self, record_id: str) -> None:
         """Raises NotThere."""
@@ -68,22 +77,10 @@ class Records:
         except FileNotFoundError:
             raise NotThere(f"nothing like that is kept for {record_id}") from None
 
-    def _newest_first(self) -> list[str]:
-        if not self._folder.is_dir():
-            return []
-        found = []
-        with os.scandir(self._folder) as entries:
-            for entry in entries:
-                # A file may go while we look: another request may be forgetting the oldest, too.
-                with suppress(FileNotFoundError):
-                    if entry.name.endswith(MANIFEST):
-                        found.append((entry.stat().st_mtime_ns, entry.name.removesuffix(MANIFEST)))
-        return [record_id for _, record_id in sorted(found, reverse=True)]
-
     def _files(self, record_id: str) -> Iterator[Path]:
         return (self._folder / f"{record_id}{ending}" for ending in (MANIFEST, *subtitles.ENDINGS.values()))
 
     def _forget_oldest(self) -> None:
-        for record_id in self._newest_first()[self._most :]:
+        for record_id in self.ids()[self._most :]:
             for file in self._files(record_id):
                 file.unlink(missing_ok=True)

@@ -19,12 +19,11 @@ from ..text import phonemes
 from . import annotations, samples
 from .acoustic_net import AcousticNet, losses
 from .loop import Batch
-from .recordings import Clip, Recordings, batches_by_length, is_held_out
+from .recordings import WORD_LISTS, Clip, Recordings, batches_by_length, is_held_out
 from .vectors import Vectors
 
 REFERENCE_FRAMES = (160, 640)
 """Length of what is heard of a speaker, 2 to 8 seconds."""
-WORD_LISTS = ("cmn_hsk", "cmn_syl")
 UNHEARD, UNHEARD_ALONE = 0.1, 0.4
 """Share of rows whose speaker is known by timbre alone; of speakers with a single clip more, since its own sounds give
 away what is to be said."""

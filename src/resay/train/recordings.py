@@ -23,6 +23,8 @@ from .. import audio, pitch
 from ..errors import BadAudio, BadFile
 
 SOUND_FILES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
+WORD_LISTS = ("cmn_hsk", "cmn_syl")
+"""Sets of read words and syllables, not sentences."""
 TEACHER_UNIT = 2  # mel frames in one duration unit of the synthetic speech (600 samples)
 TEACHER_LAG = 6
 """Mel frames by which the teacher's durations lag behind its sound: each phoneme is heard three units before its turn.
@@ -59,14 +61,14 @@ def is_held_out(clip: Clip) -> bool:
     Of the synthetic speech it is one clip in sixteen, by its name: there sentences are kept out, not voices. Speakers
     that are alone in their set (read books, word lists) are always trained on: they are most of the full-band speech.
     """
-    if clip.set in ("ljspeech", "kathleen", "matthes", "cmn_hsk", "cmn_syl"):
+    if clip.set in ("ljspeech", "kathleen", "matthes", *WORD_LISTS):
         return False
     name = clip.id if clip.set == "synthetic" else clip.speaker
     return hashlib.sha256(name.encode()).digest()[0] % 16 == 0
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """A clip, and where its sound lies before it has been read."""
 
     clip: Clip
@@ -74,14 +76,16 @@ class _Source:
     pitch: str | None = None
 
 
-def _tsv(path: Path) -> Iterator[dict[str, str]]:
+def tsv(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a table, by the names in its first line."""
     with path.open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
-def _real_shards(corpus: Path) -> dict[str, list[_Source]]:
-    shards: dict[str, list[_Source]] = {}
-    for row in _tsv(corpus / "metadata.tsv"):
+def real_shards(table: Path) -> dict[str, list[Source]]:
+    """The recordings that a table names, by shard."""
+    shards: dict[str, list[Source]] = {}
+    for row in tsv(table):
         clip = Clip(
             id=row["clip"].rsplit(".", 1)[0],
             set=row["set"],
@@ -94,12 +98,12 @@ def _real_shards(corpus: Path) -> dict[str, list[_Source]]:
             licence=row["licence"],
             shard=row["shard"],
         )
-        shards.setdefault(row["shard"], []).append(_Source(clip, row["clip"]))
+        shards.setdefault(row["shard"], []).append(Source(clip, row["clip"]))
     return shards
 
 
-def _synthetic_shards(corpus: Path) -> dict[str, list[_Source]]:
-    shards: dict[str, list[_Source]] = {}
+def _synthetic_shards(corpus: Path) -> dict[str, list[Source]]:
+    shards: dict[str, list[Source]] = {}
     for table in sorted(corpus.glob("*.jsonl")):
         for line in table.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
@@ -119,11 +123,12 @@ def _synthetic_shards(corpus: Path) -> dict[str, list[_Source]]:
                 durations=tuple(unit * TEACHER_UNIT for unit in row["dur"]),
                 shard=table.stem,
             )
-            shards.setdefault(table.stem, []).append(_Source(clip, f"{row['id']}.opus", f"{row['id']}/f0"))
+            shards.setdefault(table.stem, []).append(Source(clip, f"{row['id']}.opus", f"{row['id']}/f0"))
     return shards
 
 
-def _tar_sounds(path: Path, sources: Iterable[_Source]) -> Iterator[tuple[_Source, bytes]]:
+def tar_sounds(path: Path, sources: Iterable[Source]) -> Iterator[tuple[Source, bytes]]:
+    """Those of the sources that lie in an archive, with their content, in its order."""
     wanted = {source.member: source for source in sources}
     with tarfile.open(path) as tar:
         for member in tar:
@@ -133,7 +138,7 @@ def _tar_sounds(path: Path, sources: Iterable[_Source]) -> Iterator[tuple[_Sourc
                 yield source, file.read()
 
 
-def _folder_sources(folder: Path) -> list[_Source]:
+def _folder_sources(folder: Path) -> list[Source]:
     sources = []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUND_FILES):
         words = path.with_suffix(".txt")
@@ -143,7 +148,7 @@ def _folder_sources(folder: Path) -> list[_Source]:
         language = "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in text) else "en"
         speaker = path.parent.name if path.parent != folder else folder.name
         clip = Clip(path.stem, folder.name, language, speaker, "", text, 12_000.0, -60.0, "the owner's", shard="folder")
-        sources.append(_Source(clip, str(path)))
+        sources.append(Source(clip, str(path)))
     if not sources:
         raise BadFile(f"{folder}: neither corpus shards nor sound files with transcripts")
     return sources
@@ -170,10 +175,10 @@ def _fit(clip: Clip, count: int) -> Clip:
     return replace(clip, durations=tuple(durations))
 
 
-def _extract(shard: str, sources: list[_Source], tar: Path | None, pitches: Path | None, cache: Path) -> int:
+def _extract(shard: str, sources: list[Source], tar: Path | None, pitches: Path | None, cache: Path) -> int:
     """Features of one shard, written into the cache. Returns how many clips it holds."""
     curves = np.load(pitches) if pitches else {}
-    sounds = _tar_sounds(tar, sources) if tar else ((source, Path(source.member).read_bytes()) for source in sources)
+    sounds = tar_sounds(tar, sources) if tar else ((source, Path(source.member).read_bytes()) for source in sources)
     samples, mels, tracks, clips, position = [], [], [], [], 0
     for source, content in sounds:
         try:
@@ -204,9 +209,9 @@ def prepare(corpus: Path, cache: Path, workers: int = 2) -> int:
     Returns the number of clips that were added. Raises BadFile where there is nothing to read.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    shards: dict[str, list[_Source]] = {}
+    shards: dict[str, list[Source]] = {}
     if (corpus / "metadata.tsv").exists():
-        shards |= _real_shards(corpus)
+        shards |= real_shards(corpus / "metadata.tsv")
     shards |= _synthetic_shards(corpus)
     if not shards:
         shards = {"folder": _folder_sources(corpus)}

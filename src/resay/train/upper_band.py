@@ -5,10 +5,8 @@ Letters in shapes: B batch, T mel frames, M mel bands, N bands above 12 kHz.
 
 from __future__ import annotations
 
-import csv
-import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from ..audio import FORMAT, Audio
 from ..errors import BadAudio, BadFile
 from .layers import Block, masked_mean
 from .loop import Batch
-from .recordings import Clip, is_held_out
+from .recordings import Clip, is_held_out, real_shards, tar_sounds
 
 CLEAN_FLOOR = -84.0
 """Noise floor in dB that is asked for when speaking."""
@@ -77,21 +75,17 @@ def read(corpus: Path) -> list[WideClip]:
     table = corpus / "wide.tsv"
     if not table.exists():
         raise BadFile(f"{table}: no full-band recordings there")
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = {row["clip"]: row for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
     found = []
-    for shard in sorted({row["shard"] for row in rows.values()}):
-        with tarfile.open(corpus / f"{shard}.tar") as tar:
-            for member in progress(tar.getmembers(), shard, transient=True):
-                row, content = rows.get(Path(member.name).name), tar.extractfile(member)
-                if row is not None and content is not None:
-                    found += _heard(row, content.read())
+    for shard, sources in real_shards(table).items():
+        sounds = tar_sounds(corpus / f"{shard}.tar", sources)
+        for source, content in progress(sounds, shard, len(sources), transient=True):
+            found += _heard(source.clip, content)
     if {is_held_out(one.clip) for one in found} != {True, False}:
         raise BadFile(f"{table}: recordings of both held-out and other speakers are needed")
     return found
 
 
-def _heard(row: dict[str, str], content: bytes) -> list[WideClip]:
+def _heard(clip: Clip, content: bytes) -> list[WideClip]:
     try:
         sound = audio.read(content)
     except BadAudio:
@@ -101,8 +95,7 @@ def _heard(row: dict[str, str], content: bytes) -> list[WideClip]:
     if frames < 40:
         return []
     narrow = Audio(narrow.samples[: frames * FORMAT.hop])
-    facts = (row["clip"], row["set"], row["language"], row["speaker"], row["gender"], row["text"])
-    clip = Clip(*facts, float(row["bandwidth_hz"]), float(row["floor_db"]), row["licence"], frames=frames)
+    clip = replace(clip, frames=frames)
     levels = upper_band.levels(wide.samples)[:frames]
     return [WideClip(clip, audio.log_mel(narrow.samples)[: len(levels)], pitch.track(narrow)[: len(levels)], levels)]
 
