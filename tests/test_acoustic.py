@@ -7,6 +7,9 @@ import pytest
 
 from resay import acoustic
 from resay.prosody import Plan
+from resay.synthesis import Engine, Request
+from resay.text import phonemes
+from resay.voices import VoiceLibrary
 
 
 def plan(durations: list[int], octaves: float = 0.0) -> Plan:
@@ -49,3 +52,22 @@ def test_ends_are_short_and_the_inside_is_left_alone() -> None:
     after = acoustic.with_short_ends(plan([40, 5, 60, 6, 70, 20])).durations.tolist()
     assert after == [8, 5, 60, 6, 21, 7]
     assert acoustic.with_short_ends(plan([3, 5, 4, 1])).durations.tolist() == [3, 5, 4, 1]
+
+
+def test_every_sound_has_time_to_be_heard_and_a_sonorant_after_a_pause_more() -> None:
+    symbols = ["^", "l", "ao3", "sh", "i1", "_", "l", "ai2", ",", "N", "OW1", "T", ".", "$"]
+    before = plan([8, 1, 14, 1, 1, 1, 1, 9, 1, 2, 7, 1, 5, 2])
+    after = acoustic.with_audible_sounds(before, phonemes.ids(symbols))
+    assert after.durations.tolist() == [8, 4, 14, 2, 2, 1, 2, 9, 1, 4, 7, 2, 5, 2]
+    assert after.pitch is before.pitch
+    assert after.energy is before.energy
+
+
+@pytest.mark.parametrize("name", ["lan", "leo"])
+def test_what_is_planned_has_no_sound_that_cannot_be_heard(name: str) -> None:
+    engine, voice = Engine(threads=1), VoiceLibrary().get(name)
+    text = {"lan": "老师让我们再讲一遍，奶奶来了。", "leo": "Rain fell later, no one knew why."}[name]
+    for seed in range(4):
+        for piece in engine.stream(Request(text, seed=seed), voice):
+            spoken = [not phonemes.is_pause(symbol) for symbol in piece.sentence.phonemes]
+            assert piece.plan.durations[spoken].min() >= acoustic.SHORTEST_SOUND

@@ -174,7 +174,7 @@ def test_a_folder_without_a_table_is_refused(tmp_path: Path) -> None:
 def test_the_command_writes_the_page_and_prints_json(
     engine: Engine, library: VoiceLibrary, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command.Judges, "open", lambda folder, threads: JUDGES)
+    monkeypatch.setattr(command.Judges, "open", lambda folder, threads, keep: JUDGES)
     monkeypatch.setattr(command.speed, "cold", lambda *_: speed.Cold(1.25, 1.5, 2.0, 300_000_000, 5))
     page = tmp_path / "docs" / "quality.md"
     options = ["--corpus", str(corpus), "--sentences", "1", "--speakers", "2", "--write", str(page), "--json"]

@@ -19,6 +19,7 @@ from .pitch import PITCH_CENTRE, filled_pitch
 from .prompt import POINTS
 from .prosody import Plan
 from .reference import Profile
+from .text import phonemes
 
 _COMB_PITCHES = np.geomspace(50.0, 800.0, 193)
 _COMB_FLOOR = -1.0  # no voice is as empty between its harmonics as a row of pulses
@@ -128,6 +129,23 @@ def with_short_ends(plan: Plan) -> Plan:
     durations[-1] = min(durations[-1], LONGEST_END // 4)
     durations[-2] = min(durations[-2], LONGEST_END - durations[-1])
     return Plan(durations, plan.pitch, plan.energy)
+
+
+SHORTEST_SOUND, SHORTEST_ONSET = 2, 4  # frames: 25 ms and 50 ms
+_IS_SOUND = np.array([not phonemes.is_pause(symbol) for symbol in phonemes.SYMBOLS])
+_IS_SONORANT = np.isin(phonemes.SYMBOLS, "m n l r M N NG L R W Y".split())
+_IS_REST = ~_IS_SOUND & (np.array(phonemes.SYMBOLS) != phonemes.BOUNDARY)
+
+
+def with_audible_sounds(plan: Plan, ids: np.ndarray) -> Plan:
+    """The plan with time for each of its sounds, phonemes (P,).
+
+    A sound of one frame is one that was not found in the speech that the planner learnt from, most often a sonorant
+    after a pause: planned so it is not heard, and another word is.
+    """
+    opens = _IS_SONORANT[ids] & np.concatenate([[False], _IS_REST[ids][:-1]])
+    least = np.where(opens, SHORTEST_ONSET, np.where(_IS_SOUND[ids], SHORTEST_SOUND, 1))
+    return Plan(np.maximum(plan.durations, least), plan.pitch, plan.energy)
 
 
 def with_speed(plan: Plan, speed: float) -> Plan:

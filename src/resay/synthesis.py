@@ -284,7 +284,8 @@ class Engine:
         fits = profile.prompt is not None and profile.prompt.language == sentence.language
         prompt = profile.prompt if fits else None
         plan = self.prosody.plan(sentence.ids, speaking, random, request.sampling, meaning, prompt)
-        plan = acoustic.with_speed(acoustic.with_short_ends(plan), request.speed)
+        plan = acoustic.with_audible_sounds(acoustic.with_short_ends(plan), sentence.ids)
+        plan = acoustic.with_speed(plan, request.speed)
         durations = plan.durations.copy()
         for position, seconds in sentence.breaks.items():
             durations[position] = max(1, round(seconds * FORMAT.frame_rate))

@@ -47,6 +47,9 @@ def evaluate(
     speakers: Annotated[int | None, typer.Option(min=0, help="Held-out people to clone, all by default.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is spoken.")] = 42,
     threads: Annotated[int, typer.Option(min=1, help="Of the engine and of each judge.")] = 2,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep what the judges say here, and ask nothing twice.")
+    ] = None,
     speak: Annotated[bool, typer.Option("--speak/--no-speak", help="Judge our own engine at all.")] = True,
     timing: Annotated[bool, typer.Option("--timing/--no-timing", help="Measure speed and memory too.")] = True,
     models: Annotated[Path | None, typer.Option(metavar="DIR", help="Weights, instead of the shipped ones.")] = None,
@@ -62,7 +65,7 @@ def evaluate(
     others = rivals.opened(rival or (), threads, seed)
     engine = Engine(models, threads=threads) if speak else None
     with _progress() as step:
-        run = Evaluation(Judges.open(judges, threads), options, step)
+        run = Evaluation(Judges.open(judges, threads, keep), options, step)
         if engine:
             library = VoiceLibrary()
             run.default_voices(engine, [library.get(name) for name in voice] if voice else list(library))

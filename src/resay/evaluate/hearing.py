@@ -48,11 +48,11 @@ def hear(utterance: Utterance, judges: Judges) -> Hearing:
     """Every judge that is there listens once. Raises BadAudio where one cannot."""
     heard = errors = syllable_errors = quality = None
     if judges.recogniser:
-        heard = judges.recogniser.transcribe(utterance.audio, utterance.language)
+        heard = judges.transcribed(utterance.audio, utterance.language)
         errors = count_errors(utterance.text, heard, utterance.language)
         syllable_errors = count_syllable_errors(utterance.text, heard) if utterance.language == "zh" else None
     if judges.dnsmos:
-        quality = judges.dnsmos.score(utterance.audio)["overall"]
+        quality = judges.quality(utterance.audio)
     return Hearing(
         system=utterance.system,
         language=utterance.language,

@@ -18,8 +18,8 @@ from .layers import Block
 
 @dataclass(frozen=True)
 class AlignerShape:
-    width: int = 192
-    layers: int = 6
+    width: int = 256
+    layers: int = 8
     kernel: int = 5
     mel_bands: int = FORMAT.mel_bands
     classes: int = CLASSES

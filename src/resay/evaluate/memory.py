@@ -1,0 +1,45 @@
+"""What judges have said of sounds, kept in a file: nothing is heard twice, and a run that was stopped goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from ..audio import Audio
+from ..errors import BadFile
+
+Answer = TypeVar("Answer", str, float, list[float])
+
+
+class Memory:
+    """Answers of judges by the sound they were about, a line of JSON each; without a file nothing is kept."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Raises BadFile where the file is there and is not one of these."""
+        self._path = path
+        self._known: dict[str, str | float | list[float]] = {}
+        if path is None or not path.exists():
+            return
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        try:
+            for line in lines[:-1]:
+                self._known |= json.loads(line)
+        except (ValueError, TypeError) as error:
+            raise BadFile(f"{path}: holds no answers of judges; name another file") from error
+        if lines[-1]:  # cut off in the middle of the last answer
+            path.write_text("".join(f"{line}\n" for line in lines[:-1]), encoding="utf-8")
+
+    def ask(self, judge: str, sound: Audio, question: Callable[[], Answer]) -> Answer:
+        """What a judge, called by name and by what it listens for, says of a sound: `question` is asked once only."""
+        if self._path is None:
+            return question()
+        key = hashlib.sha256(f"{judge} {sound.sample_rate} ".encode() + sound.samples.tobytes()).hexdigest()
+        if key not in self._known:
+            self._known[key] = question()
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({key: self._known[key]}, ensure_ascii=False) + "\n")
+        return self._known[key]  # type: ignore[return-value]  # a judge answers in one kind
