@@ -75,9 +75,12 @@ def test_without_a_file_every_question_is_asked(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_another_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content", ["my notes\nmore of them", "a single line", '{"name": "resay"}\n{', "[1, 2]\n", "{}\n"]
+)
+def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "notes.txt"
-    path.write_text("my notes\nmore of them")
-    with pytest.raises(BadFile, match="holds no answers"):
+    path.write_text(content)
+    with pytest.raises(BadFile, match="holds no answer"):
         Memory(path)
-    assert path.read_text() == "my notes\nmore of them"
+    assert path.read_text() == content

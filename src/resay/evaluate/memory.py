@@ -23,14 +23,17 @@ class Memory:
         self._known: dict[str, str | float | list[float]] = {}
         if path is None or not path.exists():
             return
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        *whole, rest = path.read_text(encoding="utf-8", errors="replace").split("\n")
         try:
-            for line in lines[:-1]:
-                self._known |= json.loads(line)
-        except (ValueError, TypeError) as error:
+            for line in whole:
+                ((key, answer),) = json.loads(line).items()
+                self._known[bytes.fromhex(key).hex()] = answer
+        except (ValueError, TypeError, AttributeError) as error:
             raise BadFile(f"{path}: holds no answers of judges; name another file") from error
-        if lines[-1]:  # cut off in the middle of the last answer
-            path.write_text("".join(f"{line}\n" for line in lines[:-1]), encoding="utf-8")
+        if rest and not whole:
+            raise BadFile(f"{path}: holds no answer of a judge to its end; name another file, or delete it")
+        if rest:  # cut off in the middle of the last answer
+            path.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
 
     def ask(self, judge: str, sound: Audio, question: Callable[[], Answer]) -> Answer:
         """What a judge, called by name and by what it listens for, says of a sound: `question` is asked once only."""
