@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,18 +39,20 @@ class Listener:
         return np.array([0.6, -0.8], np.float32)
 
 
-def judges(listener: Listener, path: Path | None) -> Judges:
-    return Judges(listener, listener, listener, memory=Memory(path))  # type: ignore[arg-type]
+def judges(listener: Any, path: Path | None) -> Judges:
+    return Judges(listener, listener, listener, memory=Memory(path))
 
 
 def test_a_second_run_hears_the_same_and_asks_nobody(tmp_path: Path) -> None:
-    path, first, second = tmp_path / "kept" / "heard.jsonl", Listener(), Listener()
+    path = tmp_path / "kept" / "heard.jsonl"
+    first: Any = Listener()
+    second: Any = Listener()
     utterances = [Utterance("us", "zh", "lan", "你好", sound) for sound in (SOUND, OTHER)]
     heard = [hear(one, judges(first, path)) for one in utterances]
-    vector = judges(first, path).embedded(first, SOUND)  # type: ignore[arg-type]
+    vector = judges(first, path).embedded(first, SOUND)
     assert first.asked == 5
     assert [hear(one, judges(second, path)) for one in utterances] == heard
-    assert np.array_equal(judges(second, path).embedded(second, SOUND), vector)  # type: ignore[arg-type]
+    assert np.array_equal(judges(second, path).embedded(second, SOUND), vector)
     assert second.asked == 0
     assert judges(second, path).transcribed(SOUND, "en").startswith("en")
     assert second.asked == 1, "the same sound in another language is another question"

@@ -132,9 +132,8 @@ def with_short_ends(plan: Plan) -> Plan:
 
 
 SHORTEST_SOUND, SHORTEST_ONSET = 2, 4  # frames: 25 ms and 50 ms
-_IS_SOUND = np.array([not phonemes.is_pause(symbol) for symbol in phonemes.SYMBOLS])
 _IS_SONORANT = np.isin(phonemes.SYMBOLS, "m n l r M N NG L R W Y".split())
-_IS_REST = ~_IS_SOUND & (np.array(phonemes.SYMBOLS) != phonemes.BOUNDARY)
+_IS_REST = ~phonemes.IS_SOUND & (np.array(phonemes.SYMBOLS) != phonemes.BOUNDARY)
 
 
 def with_audible_sounds(plan: Plan, ids: np.ndarray) -> Plan:
@@ -144,7 +143,7 @@ def with_audible_sounds(plan: Plan, ids: np.ndarray) -> Plan:
     after a pause: planned so it is not heard, and another word is.
     """
     opens = _IS_SONORANT[ids] & np.concatenate([[False], _IS_REST[ids][:-1]])
-    least = np.where(opens, SHORTEST_ONSET, np.where(_IS_SOUND[ids], SHORTEST_SOUND, 1))
+    least = np.where(opens, SHORTEST_ONSET, np.where(phonemes.IS_SOUND[ids], SHORTEST_SOUND, 1))
     return Plan(np.maximum(plan.durations, least), plan.pitch, plan.energy)
 
 

@@ -13,11 +13,11 @@ from .text import phonemes
 
 SILENCE = 0
 """The class of everything that makes no sound: pauses, punctuation, word boundaries, both ends."""
-_SOUNDING = [number for number, symbol in enumerate(phonemes.SYMBOLS) if not phonemes.is_pause(symbol)]
-_BASES = {base: 1 + index for index, base in enumerate(dict.fromkeys(phonemes.BASE_OF[_SOUNDING].tolist()))}
+_SOUNDING = phonemes.BASE_OF[phonemes.IS_SOUND].tolist()
+_BASES = {base: 1 + index for index, base in enumerate(dict.fromkeys(_SOUNDING))}
 CLASS_OF = np.zeros(len(phonemes.SYMBOLS), dtype=np.int64)
 """For every symbol its class: silence, or what is articulated whatever the tone or stress."""
-CLASS_OF[_SOUNDING] = [_BASES[base] for base in phonemes.BASE_OF[_SOUNDING].tolist()]
+CLASS_OF[phonemes.IS_SOUND] = [_BASES[base] for base in _SOUNDING]
 CLASSES = 1 + len(_BASES)
 SOUNDS = (CLASSES, FORMAT.mel_bands + 1)
 """Shape of `mean_sounds`."""

@@ -67,7 +67,6 @@ class Profile:
 
 LEAST_SOUNDS = 8
 """Fewer tell nothing about the rate."""
-_SOUNDING = np.array([not phonemes.is_pause(symbol) for symbol in phonemes.SYMBOLS])
 
 
 def pace(ids: np.ndarray, durations: np.ndarray, usual: np.ndarray) -> float:
@@ -76,7 +75,7 @@ def pace(ids: np.ndarray, durations: np.ndarray, usual: np.ndarray) -> float:
     Unlike sounds a second it does not depend on which sounds the text has. NaN where there are too few. `usual` holds
     the mean log duration of every symbol.
     """
-    heard = _SOUNDING[ids]
+    heard = phonemes.IS_SOUND[ids]
     if heard.sum() < LEAST_SOUNDS:
         return float("nan")
     return float((usual[ids] - np.log(durations))[heard].mean())

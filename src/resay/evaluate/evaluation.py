@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -115,19 +114,19 @@ class Evaluation:
         """Every held-out speaker: clone from one clip, speak, compare with another clip and nine strangers."""
         people = [person for person in held_out.people(corpus) if person.language in self.options.languages]
         languages = {person.name: person.language for person in people}
-        ears = [partial(self.judges.embedded, encoder) for encoder in self.judges.encoders]
-        others = [{person.name: embed(person.other) for person in people} for embed in ears]
+        encoders, embedded = self.judges.encoders, self.judges.embedded
+        others = [{person.name: embedded(encoder, person.other) for person in people} for encoder in encoders]
         for place, person in enumerate(people[: self.options.speakers]):
             said = self._clone(engine, person, place)
             if not said:
                 continue
             strangers = likeness.strangers_of(person.name, person.language, languages)
-            for encoder, embed, known in zip(self.judges.encoders, ears, others, strict=True):
-                vectors = np.stack([embed(utterance.audio) for utterance in said])
+            for encoder, known in zip(encoders, others, strict=True):
+                vectors = np.stack([embedded(encoder, utterance.audio) for utterance in said])
                 foreign = np.stack([known[name] for name in strangers])
                 self.cases.append(
                     likeness.case(
-                        *(person.name, person.language, person.set, vectors, embed(person.reference)),
+                        *(person.name, person.language, person.set, vectors, embedded(encoder, person.reference)),
                         *(known[person.name], foreign, encoder.name),
                     )
                 )

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..audio import Audio
 from ..errors import BadFile
@@ -20,7 +20,7 @@ class Memory:
     def __init__(self, path: Path | None = None) -> None:
         """Raises BadFile where the file is there and is not one of these."""
         self._path = path
-        self._known: dict[str, str | float | list[float]] = {}
+        self._known: dict[str, Any] = {}
         if path is None or not path.exists():
             return
         *whole, rest = path.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -40,9 +40,10 @@ class Memory:
         if self._path is None:
             return question()
         key = hashlib.sha256(f"{judge} {sound.sample_rate} ".encode() + sound.samples.tobytes()).hexdigest()
-        if key not in self._known:
-            self._known[key] = question()
+        answer: Answer | None = self._known.get(key)
+        if answer is None:
+            answer = self._known[key] = question()
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({key: self._known[key]}, ensure_ascii=False) + "\n")
-        return self._known[key]  # type: ignore[return-value]  # a judge answers in one kind
+                file.write(json.dumps({key: answer}, ensure_ascii=False) + "\n")
+        return answer

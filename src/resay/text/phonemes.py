@@ -66,6 +66,10 @@ def is_pause(symbol: str) -> bool:
     return symbol in (PADDING, START, END, BOUNDARY) or symbol in PUNCTUATION
 
 
+IS_SOUND = np.array([not is_pause(symbol) for symbol in SYMBOLS])
+"""For every symbol whether it is a sound."""
+
+
 def language(symbol: str) -> str:
     """`zh`, `en`, or the empty string for symbols of both."""
     if is_pause(symbol):
