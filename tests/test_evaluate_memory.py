@@ -87,3 +87,11 @@ def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: str) ->
     with pytest.raises(BadFile, match="holds no answer"):
         Memory(path)
     assert path.read_text() == content
+
+
+def test_what_cannot_be_read_or_written_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="cannot be read"):
+        Memory(tmp_path)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BadFile, match="cannot be written"):
+        judges(Listener(), tmp_path / "file" / "heard.jsonl").quality(SOUND)

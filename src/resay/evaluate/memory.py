@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .. import audio
 from ..audio import Audio
 from ..errors import BadFile
 
@@ -18,12 +19,15 @@ class Memory:
     """Answers of judges by the sound they were about, a line of JSON each; without a file nothing is kept."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Raises BadFile where the file is there and is not one of these."""
+        """Raises BadFile where the file is there and cannot be read, or is not one of these."""
         self._path = path
         self._known: dict[str, Any] = {}
         if path is None or not path.exists():
             return
-        *whole, rest = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        try:
+            *whole, rest = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        except OSError as error:
+            raise BadFile(f"{path}: cannot be read ({error.strerror})") from error
         try:
             for line in whole:
                 ((key, answer),) = json.loads(line).items()
@@ -33,17 +37,23 @@ class Memory:
         if rest and not whole:
             raise BadFile(f"{path}: holds no answer of a judge to its end; name another file, or delete it")
         if rest:  # cut off in the middle of the last answer
-            path.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
+            audio.write_bytes(path, "".join(f"{line}\n" for line in whole).encode())
 
     def ask(self, judge: str, sound: Audio, question: Callable[[], Answer]) -> Answer:
-        """What a judge, called by name and by what it listens for, says of a sound: `question` is asked once only."""
+        """What a judge, called by name and by what it listens for, says of a sound: `question` is asked once only.
+
+        Raises BadFile where the answer cannot be kept.
+        """
         if self._path is None:
             return question()
         key = hashlib.sha256(f"{judge} {sound.sample_rate} ".encode() + sound.samples.tobytes()).hexdigest()
         answer: Answer | None = self._known.get(key)
         if answer is None:
             answer = self._known[key] = question()
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({key: answer}, ensure_ascii=False) + "\n")
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({key: answer}, ensure_ascii=False) + "\n")
+            except OSError as error:
+                raise BadFile(f"{self._path}: cannot be written ({error.strerror})") from error
         return answer
