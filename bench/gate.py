@@ -28,6 +28,7 @@ RATE = FORMAT.sample_rate
 CLEAN_FLOOR, CLEAN_BAND = -50.0, 7_000.0  # dB, Hz: what the corpus table says of a recording that counts as clean
 SHORTEST, LONGEST = 3.0, 10.0  # seconds
 FAINTEST, STILLEST = -30.0, 1.2  # dB of the loudest tenth, seconds without a sound: no clean clip is faint or has gaps
+CLEAREST, SHORTEST_SOUND = 25.0, 3  # dB under the loudest tenth: noise lies lower, sound higher for so many 20 ms
 Spoil = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
@@ -194,7 +195,7 @@ def ways(others: list[np.ndarray]) -> list[Way]:
 
 
 def edited(sound: np.ndarray) -> bool:
-    """Whether a recording (S,) has an ordinary level, and neither silence around it nor a hole in it.
+    """Whether a recording (S,) has an ordinary level, well above its noise, and neither silence around it nor a hole.
 
     Not asked of the product's own measures: what is judged here shall not choose what it is judged by.
     """
@@ -202,9 +203,11 @@ def edited(sound: np.ndarray) -> bool:
     frames = (sound[: len(sound) // step * step].reshape(-1, step).astype(np.float64) ** 2).mean(axis=1)
     decibels = 10 * np.log10(frames + 1e-12)
     loudest = float(np.quantile(decibels, 0.9))
-    spoken = np.flatnonzero(decibels > loudest - 30.0)
+    loud = np.lib.stride_tricks.sliding_window_view(decibels > loudest - CLEAREST, SHORTEST_SOUND).all(axis=1)
+    spoken = np.flatnonzero(np.convolve(loud, np.ones(SHORTEST_SOUND)) > 0)  # a click is no speech
     gaps = np.diff(spoken, prepend=-1, append=len(frames))
-    return loudest >= FAINTEST and float(gaps.max()) * step / RATE <= STILLEST
+    noise = float(np.quantile(decibels, 0.1))
+    return loudest >= FAINTEST and noise <= loudest - CLEAREST and float(gaps.max()) * step / RATE <= STILLEST
 
 
 def chosen(recordings: Recordings, count: int) -> list[Clip]:
@@ -258,8 +261,9 @@ def page(rows: list[Row]) -> str:
         "`resay voice check FILE|FOLDER [--text TEXT|TABLE] [--json] [--html OUT]` says what would spoil a voice.",
         "",
         f"{rows[0].clips} clean recordings of {rows[0].clips} people that nothing was trained on, each as it is and",
-        f"spoiled in every way. Clean: noise below {CLEAN_FLOOR:.0f} dB, sound up to {CLEAN_BAND / 1000:.0f} kHz,",
-        f"the loudest tenth above {FAINTEST:.0f} dB, no {STILLEST:.1f} s without sound at the ends or within.",
+        f"spoiled in every way. Clean: noise below {CLEAN_FLOOR:.0f} dB, sound up to {CLEAN_BAND / 1000:.0f} kHz, the",
+        f"loudest tenth above {FAINTEST:.0f} dB and {CLEAREST:.0f} dB over the quietest, no {STILLEST:.1f} s without",
+        "sound at the ends or within.",
         "Music (plucked strings, organ, brass, beats) and rooms (mirror images) are made in other ways than",
         "those of training.",
         "",

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import adapter, own_sounds, semantic
+from . import adapter, own_sounds, postfilter, semantic
 from .aligner import SOUNDS, mean_sounds
 from .audio import FORMAT, MEL_CENTRE, MEL_SPREAD, QUIETEST, energy, log_mel, scaled, speech_level
 from .onnx_graph import OnnxGraph
@@ -248,7 +248,7 @@ class Acoustic:
         mel = answer["mel"][0, :count]
         if shifts is not None:
             mel = mel + own_sounds.along(shifts, ids, plan.durations)
-        mel = mel * MEL_SPREAD + MEL_CENTRE
+        mel = postfilter.clarified(mel * MEL_SPREAD + MEL_CENTRE)
         voiced = answer["voicing"][0, :count] > 0
         hertz = profile.pitch * np.exp2(contour(plan))
         return np.maximum(mel, np.log(QUIETEST)), np.where(voiced, hertz, 0.0).astype(np.float32)

@@ -207,6 +207,21 @@ def test_ranks_begin_without_a_change_and_only_where_the_weights_take_them(model
     assert adapter.arrays[fine_tuning.RANKS].shape == (2, fine_tuning.PROFILES["quick"].rank, 128)
 
 
+def test_a_weakened_adapter_changes_half_as_much() -> None:
+    random = np.random.Generator(np.random.Philox(0))
+    ranks = random.standard_normal((2, 3, 8 * 4)).astype(np.float32)  # decoder of 4, inner width of 12
+    arrays = {fine_tuning.RANKS: ranks, "acoustic_decoder.tone": np.ones((2, 80), np.float32)}
+    half = fine_tuning.weakened(arrays, 4, 0.5)
+    np.testing.assert_array_equal(half["acoustic_decoder.tone"], np.full((2, 80), 0.5))
+
+    def changes(ranks: np.ndarray) -> list[np.ndarray]:
+        into, widened, back, narrowed = np.split(ranks, [4, 16, 28], axis=-1)
+        return [read.transpose(0, 2, 1) @ write for read, write in ((into, widened), (back, narrowed))]
+
+    for whole, weak in zip(changes(ranks), changes(half[fine_tuning.RANKS]), strict=True):
+        np.testing.assert_allclose(weak, 0.5 * whole, rtol=1e-5)
+
+
 def test_layers_that_are_left_out_stay_zero(tune) -> None:
     _, told, path = tune("--layers", "decoder", "--dropout", "0.3", "--duration-weight", "0.5")
     arrays = voices.load(path).profile.adapter.arrays

@@ -366,12 +366,19 @@ def test_the_aligner_learns_where_sounds_are(cache: Path, tmp_path: Path) -> Non
 def test_the_aligner_goes_on_from_exported_weights(cache: Path, tmp_path: Path) -> None:
     net = shaken(aligner_net.AlignerNet(aligner_net.AlignerShape()))
     export.export_aligner(net, tmp_path / "aligner.onnx")
+    earlier = {"curve": [{"step": 9, "minutes": 30.0}], "commit": "abc", "options": {"learning_rate": 0.5}}
+    content = {"phoneme_table": text.phonemes.VERSION, "training": {"aligner": earlier}}
+    (tmp_path / "model.json").write_text(json.dumps(content), encoding="utf-8")
     copied = shutil.copytree(cache, tmp_path / "cache")
     (copied / "durations.jsonl").unlink(missing_ok=True)
     command.train_aligner(copied, tmp_path / "out", steps=2, threads=1, rounds=1, init=tmp_path, learning_rate=1e-6)
     after = torch.load(tmp_path / "out" / "aligner" / "checkpoint.pt", weights_only=True)["average"]
     for name, value in net.state_dict().items():
         torch.testing.assert_close(after[name], value, atol=0.01, rtol=0.01)
+    told = json.loads((tmp_path / "out" / "aligner" / "training.json").read_text("utf-8"))
+    assert told["before"] == [{"commit": "abc", "minutes": 30.0, "learning_rate": 0.5}]
+    assert told["curve"][0] == earlier["curve"][0]
+    assert all(point["minutes"] >= 30.0 for point in told["curve"])
 
 
 def test_a_change_of_low_rank_is_a_change_of_the_matrices() -> None:

@@ -320,7 +320,7 @@ def train_aligner(
         found = annotations.durations(data, cache) | exact
     for name, likelihood in sorted(likelihoods.items()):
         typer.echo(f"{name}: mean log posterior {likelihood:.3f} a frame")
-    release.record(options, "aligner", shape, release.material([row.clip for row in rows]))
+    release.record(options, "aligner", shape, release.material([row.clip for row in rows]), init)
 
 
 @app.command("prosody")

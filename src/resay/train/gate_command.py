@@ -56,7 +56,7 @@ def fit_gate(cache: Path, models: Path, seed: int = 0) -> None:
 def train_doubts(
     cache: Cache = Path("runs/cache"),
     target: Annotated[Path, typer.Option(help="The file of the fitted models.")] = DOUBTS,
-    count: Annotated[int, typer.Option(help="Clips to fit on.")] = 2_500,
+    count: Annotated[int, typer.Option(help="Clips to fit on.")] = 6_000,
     weights: Annotated[
         Path | None, typer.Option("--models", help="Folder of weights whose aligner is heard with.")
     ] = None,

@@ -24,8 +24,8 @@ from .prosody_net import ProsodyShape
 from .recordings import Clip, Recordings
 
 DEFAULT_VOICES = {
-    "lan": ("zh", "female", "zf_xiaoyi:1", "a clear, lively woman's voice"),
-    "bo": ("zh", "male", "zm_yunyang:1", "a calm man's voice, as in the news"),
+    "lan": ("zh", "female", "zf_xiaobei:1", "a clear, bright woman's voice"),
+    "bo": ("zh", "male", "zm_yunjian:1", "a firm man's voice"),
     "ada": ("en", "female", "af_heart:1", "a warm woman's voice"),
     "leo": ("en", "male", "am_michael:1", "a steady man's voice"),
 }
