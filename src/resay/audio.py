@@ -280,6 +280,14 @@ def speech_level(mel: np.ndarray) -> float:
     return float(loudness[loudness >= np.median(loudness)].mean())
 
 
+def running_mean(values: np.ndarray, size: int, axis: int) -> np.ndarray:
+    """Mean of `size` neighbours, an odd number, around every entry along an axis; the ends stand for what is beyond."""
+    padding = [(0, 0)] * values.ndim
+    padding[axis] = (size // 2, size // 2)
+    around = np.pad(values, padding, mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(around, size, axis=axis).mean(axis=-1, dtype=values.dtype)
+
+
 def scaled(mel: np.ndarray) -> np.ndarray:
     """Log mels brought to the shared speech level and the networks' scale, float32 (T, M)."""
     mel = np.maximum(mel + SPEECH_LEVEL - speech_level(mel), np.log(QUIETEST))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .aligner import CLASS_OF, SILENCE
+from .audio import running_mean
 from .prompt import POINTS
 from .prosody import Plan
 
@@ -98,6 +99,4 @@ def shifts(heard: np.ndarray, said: Sequence[np.ndarray]) -> np.ndarray:
 
 def along(shifts: np.ndarray, ids: np.ndarray, durations: np.ndarray) -> np.ndarray:
     """The shift of every frame, float32 (T, M): that of its sound, passing smoothly into the next."""
-    frames = shifts[frame_classes(ids, durations)]
-    around = np.pad(frames, ((SMOOTHED // 2, SMOOTHED // 2), (0, 0)), mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(around, SMOOTHED, axis=0).mean(axis=-1, dtype=np.float32)
+    return running_mean(shifts[frame_classes(ids, durations)], SMOOTHED, axis=0)

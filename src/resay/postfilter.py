@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .audio import speech_level
+from .audio import running_mean, speech_level
 
 SURROUNDINGS = 9
 """Bands around each band that it is held against, an odd number."""
@@ -25,8 +25,5 @@ EXPANSION = 0.5
 
 def clarified(mel: np.ndarray) -> np.ndarray:
     """Log mels (T, M) with formants emphasised and the floor lowered, of the same type."""
-    padding = ((0, 0), (SURROUNDINGS // 2, SURROUNDINGS // 2))
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(mel, padding, mode="edge"), SURROUNDINGS, axis=1)
-    emphasised = mel + EMPHASIS * (mel - around.mean(axis=-1))
-    below = np.maximum(speech_level(emphasised) - DEEP - emphasised, 0.0)
-    return (emphasised - EXPANSION * below).astype(mel.dtype)
+    emphasised = mel + EMPHASIS * (mel - running_mean(mel, SURROUNDINGS, axis=1))
+    return emphasised - EXPANSION * np.maximum(speech_level(emphasised) - DEEP - emphasised, 0.0)

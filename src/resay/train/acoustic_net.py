@@ -23,7 +23,7 @@ from ..aligner import CLASS_OF, CLASSES
 from ..audio import FORMAT
 from ..semantic import SEMANTIC
 from ..text import phonemes
-from .layers import Block, masked_mean, steered
+from .layers import Block, masked_mean, rank_parts, steered
 
 PLAN_COLUMNS = 5
 EXPANSION = 3
@@ -59,7 +59,7 @@ class AcousticShape:
 
 def ranks(shape: AcousticShape, rank: int) -> tuple[int, int, int]:
     """Shape of a change of the decoder's matrices, of so low a rank: see `layers.Block`."""
-    return shape.decoder_layers, rank, 2 * (1 + EXPANSION) * shape.decoder_width
+    return shape.decoder_layers, rank, sum(rank_parts(shape.decoder_width, EXPANSION * shape.decoder_width))
 
 
 class Conditioner(nn.Module):

@@ -27,6 +27,7 @@ from ..synthesis import Engine
 from . import acoustic_net, export, prosody_net
 from .acoustic_net import AcousticNet, AcousticShape
 from .aligner_net import AlignerNet, AlignerShape
+from .layers import rank_parts
 from .loop import Batch, Losses
 from .own_recordings import Own, OwnCollator
 from .prosody_net import ProsodyNet, ProsodyShape
@@ -91,21 +92,16 @@ class _Parts(nn.Module):
 def _begin(ranks: Tensor, width: int, seed: int) -> None:
     """Rows that read begin at random, rows that write at nothing: the first step changes no sound."""
     random = torch.Generator().manual_seed(seed)
-    inner = acoustic_net.EXPANSION * width
-    for first, size in ((0, width), (width + inner, inner)):
-        part = ranks[..., first : first + size]
-        part.copy_(torch.randn(part.shape, generator=random) * size**-0.5)
+    into, _, back, _ = ranks.split(rank_parts(width, acoustic_net.EXPANSION * width), dim=-1)
+    for part in (into, back):
+        part.copy_(torch.randn(part.shape, generator=random) * part.shape[-1] ** -0.5)
 
 
 def weakened(arrays: dict[str, np.ndarray], width: int, strength: float) -> dict[str, np.ndarray]:
     """The adapter's arrays at this share of their effect; of the ranks of a decoder of `width` the rows that write."""
-    inner = acoustic_net.EXPANSION * width
-    found = {name: array * np.float32(strength) for name, array in arrays.items() if name != RANKS}
-    if RANKS in arrays:
-        sizes = (width, inner, inner, width)
-        shares = np.repeat(np.array([1.0, strength, 1.0, strength], dtype=np.float32), sizes)
-        found[RANKS] = arrays[RANKS] * shares
-    return found
+    parts = rank_parts(width, acoustic_net.EXPANSION * width)
+    shares = np.repeat(np.array([1.0, strength, 1.0, strength], dtype=np.float32), parts)
+    return {name: array * (shares if name == RANKS else np.float32(strength)) for name, array in arrays.items()}
 
 
 class TunedAcoustic(nn.Module):

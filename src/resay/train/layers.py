@@ -30,12 +30,17 @@ class Depthwise(nn.Module):
         return image.squeeze(2).transpose(1, 2)
 
 
+def rank_parts(outer: int, inner: int) -> list[int]:
+    """How a row of `ranks` is divided: what reads and what writes of the widening matrix, then of the narrowing one."""
+    return [outer, inner, inner, outer]
+
+
 class Block(nn.Module):
     """ConvNeXt block (Liu et al. 2022) over time, optionally steered by a condition (B, D) through scale and shift.
 
     An adapter (B, 2 C) moves scale and shift for one voice, and `ranks` (B, R, 2 C + 2 E), E being the inner width, add
-    a change of low rank to both matrices (LoRA, Hu et al. 2022): rows that read and rows that write, first of the
-    widening one. Zeros leave the block as it is.
+    a change of low rank to both matrices (LoRA, Hu et al. 2022), divided by `rank_parts`. Zeros leave the block as it
+    is.
     """
 
     def __init__(
@@ -77,8 +82,8 @@ class Block(nn.Module):
         if ranks is None:
             y = self.narrow(self.dropout(functional.gelu(self.widen(y))))
         else:
-            outer, inner = self.widen.in_features, self.widen.out_features
-            into, widened, back, narrowed = ranks.split([outer, inner, inner, outer], dim=-1)
+            parts = rank_parts(self.widen.in_features, self.widen.out_features)
+            into, widened, back, narrowed = ranks.split(parts, dim=-1)
             y = functional.gelu(self.widen(y) + (y @ into.transpose(1, 2)) @ widened)
             y = self.narrow(y) + (y @ back.transpose(1, 2)) @ narrowed
         return x + y * self.scale
