@@ -65,7 +65,7 @@ def manner(engine: Engine, spoken: Sequence[Audio]) -> Manner:
         mel = audio.log_mel(sound.samples)
         styles.append(engine.reference.style(mel, pitch.track(sound)))
         mels.append(audio.scaled(mel))
-        classes.append(aligner.heard(engine.aligner.log_posteriors(mel)))
+        classes.append(engine.aligner.heard(mel))
     means = aligner.mean_sounds(np.concatenate(mels), np.concatenate(classes))
     sounds = np.where(means[:, -1:] >= HEARD_LEAST, means[:, :-1], np.nan)
     sounds[aligner.SILENCE] = np.nan

@@ -71,3 +71,20 @@ def test_what_is_planned_has_no_sound_that_cannot_be_heard(name: str) -> None:
         for piece in engine.stream(Request(text, seed=seed), voice):
             spoken = [not phonemes.is_pause(symbol) for symbol in piece.sentence.phonemes]
             assert piece.plan.durations[spoken].min() >= acoustic.SHORTEST_SOUND
+
+
+def test_what_comes_in_parts_is_what_the_decoder_says_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, voice = Engine(threads=1), VoiceLibrary().get("ada")
+    request = Request("The keeper climbed the stairs every evening to light the lamp.", seed=4, language="en")
+    (piece,) = engine.stream(request, voice)
+    noise = np.zeros(engine.acoustic.noise_shape(piece.plan), np.float32)
+    given = (piece.sentence.ids, piece.plan, voice.profile, noise, None)
+    parts = list(engine.acoustic.stream(*given))
+    assert [len(mel) for mel, _ in parts] == [acoustic.FIRST_FRAMES, piece.plan.durations.sum() - acoustic.FIRST_FRAMES]
+    mel, hertz = engine.acoustic.render(*given)
+    np.testing.assert_array_equal(mel, np.concatenate([mel for mel, _ in parts]))
+    voiced = hertz > 0
+    np.testing.assert_array_equal(hertz[voiced], acoustic.pitch(piece.plan, voice.profile).astype(np.float32)[voiced])
+    monkeypatch.setattr(acoustic, "FIRST_FRAMES", 10_000)
+    whole, _ = engine.acoustic.render(*given)
+    np.testing.assert_allclose(mel, whole, atol=2e-3)

@@ -67,7 +67,7 @@ def test_mean_sounds_are_of_the_frames_where_a_class_is_heard() -> None:
     mel = random.standard_normal((40, 80)).astype(np.float32)
     posteriors = np.full((40, CLASSES), np.log(0.001), np.float32)
     posteriors[:10, 3] = posteriors[10:30, SILENCE] = np.log(0.9)
-    classes = aligner.heard(posteriors)
+    classes = aligner.heard(posteriors, 0.8)
     assert classes.tolist() == [3] * 10 + [SILENCE] * 20 + [UNCERTAIN] * 10
     sounds = aligner.mean_sounds(mel, classes)
     assert sounds.shape == aligner.SOUNDS

@@ -290,6 +290,31 @@ def test_unfinished_items_go_back_when_the_runner_stops(store, tmp_path, fake_en
     assert [path for path in tmp_path.rglob("*") if path.suffix in (".wav", ".json")] == []
 
 
+def test_whoever_sees_a_job_done_finds_its_index(store, tmp_path, fake_engine, library, monkeypatch):
+    job = store.add("me", "two", tmp_path, {}, [Task(1, "One.", "1.wav"), Task(2, "Two.", "2.wav")])
+    indices = []
+    finish = store.finish
+
+    def seen(claim, result):
+        index = job.folder / batch.INDEX
+        indices.append(index.read_text("utf-8").splitlines() if index.exists() else [])
+        finish(claim, result)
+
+    def performer(job, watch):
+        return batch.Booth(
+            fake_engine,
+            job.folder,
+            lambda task: (batch.Request(task.text), takes.Cast(library.get("Ada"))),
+            watch=watch,
+        )
+
+    monkeypatch.setattr(store, "finish", seen)
+    assert Runner(store, performer).work_off() == 2
+    assert [len(lines) for lines in indices] == [0, 2]
+    assert [json.loads(line)["output"] for line in indices[1]] == ["1.wav", "2.wav"]
+    assert indices[1] == (job.folder / batch.INDEX).read_text("utf-8").splitlines()
+
+
 # The commands
 
 

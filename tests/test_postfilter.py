@@ -40,6 +40,7 @@ def test_an_even_sound_at_the_speech_level_is_left_alone() -> None:
     np.testing.assert_allclose(postfilter.clarified(mel), mel, atol=1e-6)
 
 
-def test_loudness_makes_no_difference() -> None:
+def test_speech_may_come_in_parts() -> None:
     mel = speech()
-    np.testing.assert_allclose(postfilter.clarified(mel + 2.0), postfilter.clarified(mel) + 2.0, atol=1e-5)
+    parts = [postfilter.clarified(mel[:90]), postfilter.clarified(mel[90:])]
+    np.testing.assert_array_equal(np.concatenate(parts), postfilter.clarified(mel))

@@ -69,7 +69,7 @@ def test_windows_hear_all_that_the_network_looks_at() -> None:
     count = vocoder.FIRST_FRAMES + vocoder.NEXT_FRAMES + 30
     mel = np.cumsum(0.2 * random.standard_normal((count, 80)), axis=0).astype(np.float32) - 4
     pitch, noise = np.full(count, 140.0, np.float32), random.standard_normal(count * FORMAT.hop).astype(np.float32)
-    parts = list(decoder.stream(mel, pitch, noise))
+    parts = list(decoder.stream([(mel[:70], pitch[:70] > 0), (mel[70:], pitch[70:] > 0)], pitch, noise))
     assert len(parts) == 3
     assert parts[0].seconds < 0.5
     whole = OnnxGraph(SHIPPED / "vocoder.onnx").run(features=vocoder.features(mel, pitch)[None])

@@ -5,7 +5,7 @@ Letters in shapes: P phonemes, T mel frames, M mel bands, Z latent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -25,6 +25,10 @@ _COMB_PITCHES = np.geomspace(50.0, 800.0, 193)
 _COMB_FLOOR = -1.0  # no voice is as empty between its harmonics as a row of pulses
 LATENT = 192
 """Width of the latent, z."""
+KERNEL = 7
+"""Steps that each of the decoder's blocks looks at together."""
+FIRST_FRAMES = 64
+"""Mel frames decoded first, an even number: as many as the vocoder wants to see before its first sound."""
 KEPT_SHIFTS = 32
 """Voices whose rehearsals are kept: what comes out of them follows from voice and weights alone."""
 
@@ -182,6 +186,9 @@ class Acoustic:
         self._strength = strength
         self._rehearsal = rehearsal
         self._kept_shifts = lru_cache(KEPT_SHIFTS)(self._rehearse)
+        # Frames on either side that decide a frame: of the decoder's blocks, which step over pairs, and the postnet's.
+        blocks = 2 * int(decoder.note["decoder_layers"]) + int(decoder.note["postnet_layers"])
+        self._side = -(-blocks * (KERNEL // 2) // 2) * 2
 
     def noise_shape(self, plan: Plan) -> tuple[int, int]:
         """Shape (T / 2 rounded up, Z) of the standard normal noise that `render` wants."""
@@ -231,24 +238,52 @@ class Acoustic:
         `noise` is standard normal, of `noise_shape`; `meaning` holds semantic vectors (P, 64), where weights take them;
         `shifts` (K, M) is what `shifts` says of the voice.
         """
+        parts = list(self.stream(ids, plan, profile, noise, meaning, shifts))
+        mel, voiced = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return mel, np.where(voiced, pitch(plan, profile), 0.0).astype(np.float32)
+
+    def stream(
+        self,
+        ids: np.ndarray,
+        plan: Plan,
+        profile: Profile,
+        noise: np.ndarray,
+        meaning: np.ndarray | None = None,
+        shifts: np.ndarray | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What `render` makes, in parts, a short one first: log mels (T, M), and which frames are voiced, bool (T,).
+
+        The decoder sees windows that overlap by what it can look at, always the same ones.
+        """
         encoded = self._encode(ids, profile, meaning)
-        owner = np.repeat(np.arange(len(ids)), plan.durations)
-        columns = plan_columns(plan, profile.pitch)
-        count = len(owner)
-        even = count % 2  # the network steps over pairs of frames: the last frame may have to stand twice
-        drawn = {"noise": noise[None].astype(np.float32), "strength": np.array([self._strength], dtype=np.float32)}
-        answer = self._decoder.run(
-            text=encoded["text"],
-            owner=np.pad(owner, (0, even), mode="edge")[None],
-            plan=np.pad(columns, ((0, even), (0, 0)), mode="edge")[None],
-            condition=encoded["condition"],
-            **adapter.inputs(self._decoder, "acoustic_decoder", profile.adapter),
-            **(drawn if "noise" in self._decoder.shapes else {}),  # a feed-forward decoder leaves nothing to chance
-        )
-        mel = answer["mel"][0, :count]
-        if shifts is not None:
-            mel = mel + own_sounds.along(shifts, ids, plan.durations)
-        mel = postfilter.clarified(mel * MEL_SPREAD + MEL_CENTRE)
-        voiced = answer["voicing"][0, :count] > 0
-        hertz = profile.pitch * np.exp2(contour(plan))
-        return np.maximum(mel, np.log(QUIETEST)), np.where(voiced, hertz, 0.0).astype(np.float32)
+        owner, columns = np.repeat(np.arange(len(ids)), plan.durations), plan_columns(plan, profile.pitch)
+        given = {"text": encoded["text"], "condition": encoded["condition"]}
+        given |= adapter.inputs(self._decoder, "acoustic_decoder", profile.adapter)
+        if "noise" in self._decoder.shapes:  # a feed-forward decoder leaves nothing to chance
+            given |= {"noise": noise[None].astype(np.float32), "strength": np.array([self._strength], dtype=np.float32)}
+        moved = None if shifts is None else own_sounds.along(shifts, ids, plan.durations)
+        for first, last in self._windows(len(owner)):
+            before = min(first, self._side)
+            seen, said = slice(first - before, last + self._side), slice(before, before + last - first)
+            answer = self._decoder.run(owner=_in_pairs(owner[seen])[None], plan=_in_pairs(columns[seen])[None], **given)
+            mel = answer["mel"][0, said]
+            if moved is not None:
+                mel = mel + moved[first:last]
+            mel = postfilter.clarified(mel * MEL_SPREAD + MEL_CENTRE)
+            yield np.maximum(mel, np.log(QUIETEST)), answer["voicing"][0, said] > 0
+
+    def _windows(self, count: int) -> list[tuple[int, int]]:
+        """Which frames of so many are decoded together. What is drawn for a latent is of the whole."""
+        if "noise" in self._decoder.shapes or count <= FIRST_FRAMES + self._side:
+            return [(0, count)]
+        return [(0, FIRST_FRAMES), (FIRST_FRAMES, count)]
+
+
+def pitch(plan: Plan, profile: Profile) -> np.ndarray:
+    """The pitch that is planned for a speaker, Hz (T,); it goes on where nothing is voiced."""
+    return profile.pitch * np.exp2(contour(plan))
+
+
+def _in_pairs(values: np.ndarray) -> np.ndarray:
+    """Values of frames (T, ...), the last once more where they are odd: the network steps over pairs of frames."""
+    return np.concatenate([values, values[-1:]]) if len(values) % 2 else values

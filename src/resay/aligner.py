@@ -5,6 +5,9 @@ Letters in shapes: B batch, P phonemes, T mel frames, M mel bands, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from .audio import FORMAT, scaled
@@ -24,10 +27,11 @@ SOUNDS = (CLASSES, FORMAT.mel_bands + 1)
 
 
 class Aligner:
-    """The exported frame classifier."""
+    """The exported frame classifier, and from which probability on it is `certain` enough to give examples."""
 
-    def __init__(self, graph: OnnxGraph) -> None:
+    def __init__(self, graph: OnnxGraph, certain: float) -> None:
         self._graph = graph
+        self.certain = certain
 
     def log_posteriors(self, mel: np.ndarray) -> np.ndarray:
         """Log probability of every class at every frame, float32 (T, K), of log mels (T, M)."""
@@ -35,7 +39,11 @@ class Aligner:
 
     def sounds(self, mel: np.ndarray) -> np.ndarray:
         """`mean_sounds` of log mels (T, M), by what is heard in them."""
-        return mean_sounds(scaled(mel), heard(self.log_posteriors(mel)))
+        return mean_sounds(scaled(mel), self.heard(mel))
+
+    def heard(self, mel: np.ndarray) -> np.ndarray:
+        """`heard`, uint8 (T,), of log mels (T, M)."""
+        return heard(self.log_posteriors(mel), self.certain)
 
     def align(self, mel: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """`laid`, of phonemes (P,) in log mels (T, M). Raises ValueError where there are fewer frames than phonemes."""
@@ -60,17 +68,21 @@ def floored(log_posteriors: np.ndarray) -> np.ndarray:
     return np.logaddexp(log_posteriors, np.log(MARGIN / log_posteriors.shape[1])).astype(np.float32)
 
 
-CERTAIN = 0.8
-"""Probability from which a frame counts as an example of its likeliest class. It leaves out two frames of five, those
-between sounds above all; how a speaker makes a sound shows in its middle."""
+LEFT_OUT = 0.4
+"""Share of training frames that are no example of their likeliest class, those between sounds above all: how a speaker
+makes a sound shows in its middle. Each aligner's own probability follows from it, since a better one is surer."""
 UNCERTAIN = 255
 
 
-def heard(log_posteriors: np.ndarray) -> np.ndarray:
-    """The class heard in every frame, uint8 (T,), of log posteriors (T, K); `UNCERTAIN` where none stands out."""
+def certainty(shape: Mapping[str, Any]) -> float:
+    """From which probability on the aligner beside a `model.json` is certain; before it was told, one half."""
+    return float(shape.get("certain", 0.5))
+
+
+def heard(log_posteriors: np.ndarray, certain: float) -> np.ndarray:
+    """The class heard in every frame, uint8 (T,), of log posteriors (T, K); `UNCERTAIN` where none is so probable."""
     likeliest = log_posteriors.argmax(axis=1)
-    certain = log_posteriors.max(axis=1) > np.log(CERTAIN)
-    return np.where(certain, likeliest, UNCERTAIN).astype(np.uint8)
+    return np.where(log_posteriors.max(axis=1) > np.log(certain), likeliest, UNCERTAIN).astype(np.uint8)
 
 
 def mean_sounds(mel: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .audio import running_mean, speech_level
+from .audio import SPEECH_LEVEL, running_mean
 
 SURROUNDINGS = 9
 """Bands around each band that it is held against, an odd number."""
@@ -24,6 +24,9 @@ EXPANSION = 0.5
 
 
 def clarified(mel: np.ndarray) -> np.ndarray:
-    """Log mels (T, M) with formants emphasised and the floor lowered, of the same type."""
+    """Log mels (T, M) at the shared speech level, with formants emphasised and the floor lowered, of the same type.
+
+    Every frame is filtered by itself, so that speech may come in parts.
+    """
     emphasised = mel + EMPHASIS * (mel - running_mean(mel, SURROUNDINGS, axis=1))
-    return emphasised - EXPANSION * np.maximum(speech_level(emphasised) - DEEP - emphasised, 0.0)
+    return emphasised - EXPANSION * np.maximum(SPEECH_LEVEL - DEEP - emphasised, 0.0)

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import acoustic, shared_adapter, text, transcript, upper_band, weights
 from .acoustic import Acoustic
-from .aligner import Aligner
+from .aligner import Aligner, certainty
 from .audio import FORMAT, SAMPLE_RATES, Audio, resampled
 from .consent import Use
 from .errors import BadOption, BadRequest, BrokenModel
@@ -176,10 +176,10 @@ class Engine:
             guessed, self._usual_rate = _rate(self.shape, len(mean))
             guides = {language: np.array(rows, dtype=np.float32) for language, rows in self.shape["guides"].items()}
             cache, strength = tuple(self.shape["cache"]), float(self.shape["latent_strength"])
-            rehearsal = _rehearsal(self.shape)
+            rehearsal, certain = _rehearsal(self.shape), certainty(self.shape)
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenModel(f"{folder / 'model.json'}: damaged ({error}); reinstall resay") from error
-        self.aligner = Aligner(graphs["aligner"])
+        self.aligner = Aligner(graphs["aligner"], certain)
         self._guides = guides
         self.reference = Reference(graphs["reference"], self.aligner, mean, spread, guessed)
         self.prosody = ProsodyModel(
@@ -305,12 +305,18 @@ class Engine:
             return standard_normal(stream_of_randomness(request.seed, index, stage), shape)
 
         drawn = noise("acoustic", self.acoustic.noise_shape(plan))
-        mel, pitch = self.acoustic.render(sentence.ids, plan, profile, drawn, meaning, shifts)
-        sound = self.vocoder.stream(mel, pitch, noise("vocoder", self.vocoder.noise_shape(len(mel))))
+        pitch, parts = (
+            acoustic.pitch(plan, profile),
+            self.acoustic.stream(sentence.ids, plan, profile, drawn, meaning, shifts),
+        )
+        breath = noise("vocoder", self.vocoder.noise_shape(len(pitch)))
         if request.sample_rate == FORMAT.sample_rate:
-            yield from sound
+            yield from self.vocoder.stream(parts, pitch, breath)
             return
-        above = self.upper_band.samples(mel, pitch, noise("upper_band", self.upper_band.noise_shape(len(mel))))
+        mel, voiced = (np.concatenate(column) for column in zip(*parts, strict=True))
+        sound = self.vocoder.stream([(mel, voiced)], pitch, breath)
+        heard = np.where(voiced, pitch, 0.0)
+        above = self.upper_band.samples(mel, heard, noise("upper_band", self.upper_band.noise_shape(len(mel))))
         yield from upper_band.added(resampled(sound, request.sample_rate), above)
 
 

@@ -58,7 +58,8 @@ def informed(
     style = profile.style.copy()
     deviation = usual.deviation(sentence.ids, durations) if usual else np.nan
     style[RATE] = style[RATE] if np.isnan(deviation) else deviation
-    sounds = aligner.mean_sounds(scaled(mel), agreed(posteriors, np.repeat(CLASS_OF[sentence.ids], durations)))
+    spoken = agreed(aligner.heard(posteriors, listener.certain), np.repeat(CLASS_OF[sentence.ids], durations))
+    sounds = aligner.mean_sounds(scaled(mel), spoken)
     plan, voiced = acoustic.measured(mel, pitch.track(clip), durations, profile.pitch)
     meaning = semantic.vectors(sentence).astype(np.float16).astype(np.float32)
     prompt = Prompt(sentence.ids, plan.durations, plan.pitch, plan.energy, voiced, meaning)
@@ -84,12 +85,11 @@ def _behind(score: np.ndarray, ids: np.ndarray, durations: np.ndarray) -> float:
     return float((score.max(axis=1) - score[np.arange(len(score)), owner]).mean())
 
 
-def agreed(log_posteriors: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """The class of every frame by the words (T,), `UNCERTAIN` where another is plainly heard.
+def agreed(heard: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The class of every frame by the words (T,), `UNCERTAIN` where another is plainly `aligner.heard` (T,).
 
     Pauses take a frame between any two words even where nobody pauses: these count only where silence is heard.
     """
-    heard = aligner.heard(log_posteriors)
     unheard = (heard == UNCERTAIN) & (classes != SILENCE)
     return np.where((heard == classes) | unheard, classes, UNCERTAIN)
 

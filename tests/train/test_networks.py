@@ -233,13 +233,42 @@ def collator(cache: Path) -> acoustic_stage.Collator:
     count = len(data.clips)
     timbre = random.standard_normal((count, 192)).astype(np.float32)
     torch.manual_seed(0)
-    aligner_stage.align_all(aligner_net.AlignerNet(ALIGNER), data, cache)
+    aligner_stage.align_all(aligner_net.AlignerNet(ALIGNER).eval(), data, cache)
     found = annotations.Profiles(
         timbre / np.linalg.norm(timbre, axis=1, keepdims=True),
         random.standard_normal((count, 16)).astype(np.float32),
         np.full(count, 150.0, np.float32),
     )
     return acoustic_stage.Collator(data, found, annotations.Heard(data, cache), Meaning())
+
+
+class Encoder:
+    """Hears the same voice in everything."""
+
+    def __init__(self) -> None:
+        self.heard: list[np.ndarray] = []
+
+    def run(self, mel: np.ndarray) -> dict[str, np.ndarray]:
+        self.heard.append(mel)
+        return {"timbre": np.eye(192, dtype=np.float32)[:1]}
+
+
+def test_a_perturbed_row_is_spoken_by_another_body(collator: acoustic_stage.Collator, cache: Path) -> None:
+    encoder = Encoder()
+    known = (collator.recordings, collator.profiles, collator.heard, collator.vectors)
+    varied = acoustic_stage.Collator(*known, encoder, perturbed=1.0)
+    row = acoustic_stage.examples(collator.recordings, cache)[0]
+    own, other = (it.row(row, np.random.default_rng(2)) for it in (collator, varied))
+    assert len(encoder.heard) == 1
+    assert other["timbre"][0] > 0.95
+    for name in ("ids", "style", "quality"):
+        np.testing.assert_array_equal(own[name], other[name])
+    factor = len(own["mel"]) / len(other["mel"])
+    assert 0.02 < abs(factor - 1.0) < 0.13
+    higher = np.median(other["plan"][:, 0]) - np.median(own["plan"][:, 0])
+    assert higher == pytest.approx(np.log2(factor), abs=0.05), "the pitch moves with the tempo"
+    assert other["durations"].sum() == len(other["mel"]) == len(other["owner"]) == len(other["voiced"])
+    assert collator.row(row, np.random.default_rng(2))["timbre"] == pytest.approx(own["timbre"])
 
 
 def test_rates_and_what_is_usual_are_kept(cache: Path) -> None:
@@ -352,7 +381,7 @@ def test_the_aligner_learns_where_sounds_are(cache: Path, tmp_path: Path) -> Non
     assert rows
     net = aligner_net.AlignerNet(ALIGNER)
     net.expect(aligner_stage.frequencies(rows))
-    before = aligner_stage.align_all(net, data, cache)
+    before = aligner_stage.align_all(net.eval(), data, cache)
     options = loop.Options(tmp_path / "aligner", steps=60, warmup=5, learning_rate=3e-3, decay=0.5)
     net = loop.train(net, aligner_stage.batches(data, rows, 0, 3000), aligner_net.losses, options)
     after = aligner_stage.align_all(net, data, cache)
@@ -361,6 +390,10 @@ def test_the_aligner_learns_where_sounds_are(cache: Path, tmp_path: Path) -> Non
     assert all(sum(found[clip.id]) == clip.frames for clip in data.clips)
     heard = annotations.Heard(data, cache)
     assert [len(heard.of(position)) for position in range(len(data.clips))] == [clip.frames for clip in data.clips]
+    classes = np.concatenate([heard.of(position) for position in range(len(data.clips))])
+    assert (classes == aligner.UNCERTAIN).mean() == pytest.approx(aligner.LEFT_OUT, abs=0.01)
+    assert heard.certain is not None
+    assert 0.0 < heard.certain < 1.0
 
 
 def test_the_aligner_goes_on_from_exported_weights(cache: Path, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_the_encoder_follows_its_teacher(cache: Path, tmp_path: Path) -> None:
 
 def test_what_is_misheard_pulls_a_mel_towards_the_sounds_meant() -> None:
     torch.manual_seed(0)
-    aligner = aligner_net.AlignerNet(aligner_net.AlignerShape(width=16, layers=1)).requires_grad_(False)
+    aligner = aligner_net.AlignerNet(aligner_net.AlignerShape(width=16, layers=1)).requires_grad_(False).eval()
     meant = torch.randn(2, 40, FORMAT.mel_bands)
     mask = torch.ones(2, 40, 1)
     mask[1, 20:] = 0.0
@@ -115,7 +115,7 @@ def test_what_is_misheard_pulls_a_mel_towards_the_sounds_meant() -> None:
 
 def test_what_is_unclear_asks_for_the_sounds_planned() -> None:
     torch.manual_seed(0)
-    aligner = aligner_net.AlignerNet(aligner_net.AlignerShape(width=16, layers=1)).requires_grad_(False)
+    aligner = aligner_net.AlignerNet(aligner_net.AlignerShape(width=16, layers=1)).requires_grad_(False).eval()
     ids = torch.from_numpy(phonemes.ids(["^", "HH", "AY1", "$"]))[None]
     batch = {"ids": ids, "owner": torch.tensor([[0, 0, 1, 1, 1, 2, 2, 3]]), "mask": torch.ones(1, 8, 1)}
     said = torch.randn(1, 8, FORMAT.mel_bands, requires_grad=True)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..aligner import Aligner
+from ..aligner import Aligner, certainty
 from ..errors import BadAudio, BadFile
 from ..onnx_graph import OnnxGraph
 from ..semantic import SemanticEncoder
 from ..text import phonemes
 from ..train import acoustic_stage, annotations, prosody_stage, recordings, vectors
+from ..weights import model_shape
 from .local import Example, Frozen, Spoken
 
 
@@ -30,7 +31,7 @@ def heard(folder: Path, models: Path, frozen: Frozen) -> list[Example]:
         recordings.prepare(folder, cache, workers=1)
         data = recordings.Recordings(cache)
         profiles = annotations.listen(data, OnnxGraph(models / "reference.onnx"), cache)
-        _align(data, Aligner(OnnxGraph(models / "aligner.onnx")), cache)
+        _align(data, Aligner(OnnxGraph(models / "aligner.onnx"), certainty(model_shape(models))), cache)
         rows = [row for side in (False, True) for row in acoustic_stage.examples(data, cache, held_out=side)]
         if not rows:
             raise BadAudio(f"{folder}: no recording fits its transcript")
@@ -56,8 +57,6 @@ def _align(data: recordings.Recordings, aligner: Aligner, cache: Path) -> None:
 
 def style_scale(models: Path) -> tuple[np.ndarray, np.ndarray]:
     """Mean and spread of the style statistics that a folder of weights was trained with, float32 (16,) each."""
-    from ..weights import model_shape
-
     shape = model_shape(models)
     return np.array(shape["style_mean"], dtype=np.float32), np.array(shape["style_spread"], dtype=np.float32)
 

@@ -96,6 +96,7 @@ class Runner:
             except BaseException:
                 self._store.give_back(claim)
                 raise
+        self._foretell(job, result)
         self._store.finish(claim, result)
         self._complete(job)
 
@@ -108,8 +109,13 @@ class Runner:
             return Result(claim.task.line, claim.task.output, str(error), error.exit_code)
         return batch.perform(claim.task, performer, resume=True)
 
+    def _foretell(self, job: Job, result: Result) -> None:
+        """Write the index before a job's last item is told to be done: who sees a job done finds its index."""
+        if self._store.get(job.caller, job.id).lacks_one:
+            batch.write_index(job.folder, sorted([*self._store.results(job), result], key=lambda one: one.line))
+
     def _complete(self, job: Job) -> None:
-        """Write the index behind a job's last item."""
+        """Write the index behind a job's last item: of several that end at once nobody has foretold all."""
         if self._store.get(job.caller, job.id).finished:
             job.folder.mkdir(parents=True, exist_ok=True)
             batch.write_index(job.folder, self._store.results(job))

@@ -87,6 +87,11 @@ class Job:
         return not self.counts.get(WAITING) and not self.counts.get(RUNNING)
 
     @property
+    def lacks_one(self) -> bool:
+        """Whether a single item is being spoken and none waits."""
+        return not self.counts.get(WAITING) and self.counts.get(RUNNING) == 1
+
+    @property
     def state(self) -> str:
         if self.counts.get(RUNNING):
             return RUNNING

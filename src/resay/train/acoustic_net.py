@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..acoustic import KERNEL
 from ..aligner import CLASS_OF, CLASSES
 from ..audio import FORMAT
 from ..semantic import SEMANTIC
@@ -252,14 +253,14 @@ class AcousticNet(nn.Module):
         self.enter = nn.Linear(shape.width, shape.decoder_width)
         self.enter_latent = nn.Linear(shape.latent, shape.decoder_width, bias=False)
         self.decoder = nn.ModuleList(
-            Block(shape.decoder_width, 7, EXPANSION, shape.condition, depth=shape.decoder_layers)
+            Block(shape.decoder_width, KERNEL, EXPANSION, shape.condition, depth=shape.decoder_layers)
             for _ in range(shape.decoder_layers)
         )
         self.norm = nn.LayerNorm(shape.decoder_width)
         self.leave = nn.Linear(shape.decoder_width, 2 * (shape.mel_bands + 1))
         self.postnet_enter = nn.Linear(shape.mel_bands, shape.postnet_width)
         self.postnet = nn.ModuleList(
-            Block(shape.postnet_width, 7, 2, depth=shape.postnet_layers) for _ in range(shape.postnet_layers)
+            Block(shape.postnet_width, KERNEL, 2, depth=shape.postnet_layers) for _ in range(shape.postnet_layers)
         )
         self.postnet_leave = nn.Linear(shape.postnet_width, shape.mel_bands)
         nn.init.zeros_(self.postnet_leave.weight)
@@ -303,6 +304,12 @@ class AcousticNet(nn.Module):
         """Mean and log deviation (B, T, Z) of the latent in the prior's space."""
         mean, deviation = self.prior(x).chunk(2, dim=-1)
         return mean, deviation.clamp(-4.0, 2.0)
+
+
+def only_latent(net: AcousticNet) -> None:
+    """Let posterior, flow and prior learn, and nothing else."""
+    for name, parameter in net.named_parameters():
+        parameter.requires_grad = name.startswith(LATENT_PARTS)
 
 
 def toned(mel: Tensor, tone: Tensor) -> Tensor:

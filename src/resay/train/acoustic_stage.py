@@ -13,13 +13,15 @@ import numpy as np
 import torch
 
 from .. import acoustic, aligner, audio, reference
+from ..onnx_graph import OnnxGraph
 from ..pitch import PITCH_CENTRE
 from ..synthesis import SHIPPED
 from ..text import phonemes
-from . import annotations, samples
+from . import annotations, perturbation, samples
 from .acoustic_net import AcousticNet, losses
 from .loop import Batch
 from .recordings import WORD_LISTS, Clip, Recordings, batches_by_length, is_held_out
+from .reference_stage import degrade
 from .vectors import Vectors
 
 REFERENCE_FRAMES = (160, 640)
@@ -27,6 +29,11 @@ REFERENCE_FRAMES = (160, 640)
 UNHEARD, UNHEARD_ALONE = 0.1, 0.4
 """Share of rows whose speaker is known by timbre alone; of speakers with a single clip more, since its own sounds give
 away what is to be said."""
+
+
+DEGRADED = 0.3
+"""Share of perturbed references that come through another microphone than what is to be said: what a recording adds to
+a voice shall not be copied."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +44,18 @@ class Example:
     clip: Clip
     ids: np.ndarray
     durations: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """Speech as a network shall say it."""
+
+    mel: np.ndarray
+    """Log mels (T, M)."""
+    track: np.ndarray
+    """Pitch in Hz, 0 where unvoiced, (T,)."""
+    middle: float
+    """Of the speaker's pitch, Hz."""
 
 
 def examples(recordings: Recordings, cache: Path, longest: int = 900, held_out: bool = False) -> list[Example]:
@@ -51,9 +70,12 @@ def examples(recordings: Recordings, cache: Path, longest: int = 900, held_out: 
     return found
 
 
-def quality(clip: Clip) -> np.ndarray:
-    """How the clip was recorded, float32 (2,): bandwidth and noise floor, both about 0 to 1, clean is (1, 0)."""
-    bandwidth = min(clip.bandwidth, 12_000.0) / 12_000.0
+def quality(clip: Clip, factor: float = 1.0) -> np.ndarray:
+    """How the clip was recorded, float32 (2,): bandwidth and noise floor, both about 0 to 1, clean is (1, 0).
+
+    Played `factor` times as fast, whose highest frequency moves too.
+    """
+    bandwidth = min(min(clip.bandwidth, 12_000.0) * factor, 12_000.0) / 12_000.0
     floor = (np.clip(clip.floor, -90.0, -30.0) + 90.0) / 60.0
     return np.array([bandwidth, floor], dtype=np.float32)
 
@@ -61,10 +83,21 @@ def quality(clip: Clip) -> np.ndarray:
 class Collator:
     """Turns examples into padded batches; knows every clip's profile, and which clips share a speaker."""
 
+    encoder: OnnxGraph | None = None
+    perturbed = 0.0
+
     def __init__(
-        self, recordings: Recordings, profiles: annotations.Profiles, heard: annotations.Heard, vectors: Vectors
+        self,
+        recordings: Recordings,
+        profiles: annotations.Profiles,
+        heard: annotations.Heard,
+        vectors: Vectors,
+        encoder: OnnxGraph | None = None,
+        perturbed: float = 0.0,
     ) -> None:
+        """With the timbre encoder given, the share `perturbed` of rows is spoken by a body that is nobody's."""
         self.recordings = recordings
+        self.encoder, self.perturbed = encoder, perturbed
         self.vectors = vectors
         self.profiles = profiles
         self.heard = heard
@@ -76,40 +109,74 @@ class Collator:
 
     def row(self, example: Example, random: np.random.Generator) -> dict[str, np.ndarray]:
         clip = example.clip
-        mel = self.recordings.mel(clip)
-        track = self.recordings.pitch(clip)
-        scaled = reference.scaled(mel)
-        loudness = audio.energy(mel) - audio.speech_level(mel)
-        plan = acoustic.measured_plan(track, loudness, example.durations, float(self.profiles.pitch[example.position]))
-        columns = acoustic.plan_columns(plan, float(self.profiles.pitch[example.position]))
         # Timbre from another clip of the same speaker, where there is one, cannot carry this clip's words.
         siblings = self.siblings.get(clip.speaker, [example.position])
         whose = siblings[int(random.integers(len(siblings)))] if random.random() < 0.8 else example.position
-        timbre = self.profiles.timbre[whose] + random.normal(0.0, 0.01, self.profiles.timbre.shape[1])
+        unheard = UNHEARD if len(siblings) > 1 else UNHEARD_ALONE
+        said, durations, factor = self._as_recorded(example), example.durations, 1.0
+        if self.encoder is not None and random.random() < self.perturbed:
+            factor += random.uniform(-perturbation.TRACT, perturbation.TRACT)
+            sped = perturbation.Sped(factor)
+            said, durations = self._by_another(example, sped)
+            timbre, sounds = self._another(whose, sped, random, unheard)
+        else:
+            timbre, sounds = self.profiles.timbre[whose], self.sounds(whose, random, unheard)
+        timbre = timbre + random.normal(0.0, 0.01, len(timbre))
+        loudness = audio.energy(said.mel) - audio.speech_level(said.mel)
+        plan = acoustic.measured_plan(said.track, loudness, durations, said.middle)
         return {
             "ids": example.ids,
-            "durations": example.durations,
-            "mel": scaled,
-            "voiced": (track > 0).astype(np.float32),
-            "plan": columns,
-            "owner": np.repeat(np.arange(len(example.durations)), example.durations),
+            "durations": durations,
+            "mel": reference.scaled(said.mel),
+            "voiced": (said.track > 0).astype(np.float32),
+            "plan": acoustic.plan_columns(plan, said.middle),
+            "owner": np.repeat(np.arange(len(durations)), durations),
             "timbre": (timbre / np.linalg.norm(timbre)).astype(np.float32),
             "style": self.style[example.position],
-            "sounds": self.sounds(whose, random, UNHEARD if len(siblings) > 1 else UNHEARD_ALONE),
+            "sounds": sounds,
             "semantic": self.semantic(example),
-            "quality": quality(clip),
+            "quality": quality(clip, factor),
+            "natural": np.array([factor == 1.0], np.float32),
         }
+
+    def _as_recorded(self, example: Example) -> Said:
+        middle = float(self.profiles.pitch[example.position])
+        return Said(self.recordings.mel(example.clip), self.recordings.pitch(example.clip), middle)
+
+    def _by_another(self, example: Example, sped: perturbation.Sped) -> tuple[Said, np.ndarray]:
+        """What a clip becomes by another body, and its durations (P,)."""
+        own = self._as_recorded(example)
+        mel = sped.mel(self.recordings.samples(example.clip))
+        track = sped.along(own.track, len(mel)) * np.float32(sped.factor)
+        return Said(mel, track, own.middle * sped.factor), sped.durations(example.durations, len(mel))
+
+    def _another(
+        self, position: int, sped: perturbation.Sped, random: np.random.Generator, unheard: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Timbre (192,) and sounds (K, M + 1) of some seconds of a clip by another body."""
+        assert self.encoder is not None
+        clip, part = self.recordings.clips[position], self._window(position, random)
+        mel = sped.mel(self.recordings.samples(clip, part.start, min(part.stop, clip.frames) - part.start))
+        heard = reference.scaled(degrade(mel, random) if random.random() < DEGRADED else mel)
+        timbre = self.encoder.run(mel=heard[None])["timbre"][0]
+        if random.random() < unheard:
+            return timbre, np.zeros(aligner.SOUNDS, np.float32)
+        return timbre, aligner.mean_sounds(heard, sped.along(np.asarray(self.heard.of(position)[part]), len(heard)))
 
     def sounds(self, position: int, random: np.random.Generator, unheard: float) -> np.ndarray:
         """`aligner.mean_sounds` of some seconds of a clip, (K, M + 1); of nothing in the share `unheard` of calls."""
-        clip, window = self.recordings.clips[position], int(random.integers(*REFERENCE_FRAMES))
         if random.random() < unheard:
             return np.zeros(aligner.SOUNDS, np.float32)
-        first = int(random.integers(0, max(1, clip.frames - window)))
-        part = slice(first, first + window)
+        clip, part = self.recordings.clips[position], self._window(position, random)
         return aligner.mean_sounds(
             reference.scaled(self.recordings.mel(clip))[part], np.asarray(self.heard.of(position)[part])
         )
+
+    def _window(self, position: int, random: np.random.Generator) -> slice:
+        """Where the seconds that are heard of a clip lie."""
+        window = int(random.integers(*REFERENCE_FRAMES))
+        first = int(random.integers(0, max(1, self.recordings.clips[position].frames - window)))
+        return slice(first, first + window)
 
     def semantic(self, example: Example) -> np.ndarray:
         """What the words of a clip's phonemes mean, (P, S)."""

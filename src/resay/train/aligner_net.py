@@ -21,6 +21,7 @@ class AlignerShape:
     width: int = 256
     layers: int = 8
     kernel: int = 5
+    dropout: float = 0.1
     mel_bands: int = FORMAT.mel_bands
     classes: int = CLASSES
 
@@ -38,7 +39,7 @@ class AlignerNet(nn.Module):
         self.shape = shape
         self.enter = nn.Linear(shape.mel_bands, shape.width)
         self.blocks = nn.ModuleList(
-            Block(shape.width, shape.kernel, 2, dilation=1 + layer // 2, depth=shape.layers)
+            Block(shape.width, shape.kernel, 2, dilation=1 + layer // 2, dropout=shape.dropout, depth=shape.layers)
             for layer in range(shape.layers)
         )
         self.norm = nn.LayerNorm(shape.width)

@@ -17,11 +17,12 @@ import torch
 from rich.progress import track as progress
 
 from .. import audio, reference
-from ..aligner import CLASS_OF, CLASSES, SILENCE, heard, monotonic_search
+from ..aligner import CLASS_OF, CLASSES, LEFT_OUT, SILENCE, UNCERTAIN, monotonic_search
 from ..text import phonemes
 from . import annotations
 from .aligner_net import AlignerNet, losses
 from .loop import Batch
+from .perturbation import perturbed
 from .recordings import Clip, Recordings, batches_by_length, is_held_out
 from .reference_stage import degrade
 
@@ -82,7 +83,10 @@ def _labels(row: Labelled, mel: np.ndarray) -> np.ndarray:
 def _row(recordings: Recordings, row: Labelled, random: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
     mel = recordings.mel(row.clip)
     labels = _labels(row, mel)
-    return reference.scaled(degrade(mel, random) if random is not None else mel), labels
+    if random is not None:
+        mel, labels = perturbed(mel, labels, random)
+        mel = degrade(mel, random)
+    return reference.scaled(mel), labels
 
 
 def _batch(rows: list[tuple[np.ndarray, np.ndarray]]) -> Batch:
@@ -98,7 +102,7 @@ def _batch(rows: list[tuple[np.ndarray, np.ndarray]]) -> Batch:
 
 
 def batches(recordings: Recordings, rows: list[Labelled], seed: int, budget: int = 12_000) -> Iterator[Batch]:
-    """Endless epochs of batches of at most `budget` padded frames, each clip through another microphone every time."""
+    """Endless epochs of batches of at most `budget` padded frames, each clip by another body and microphone."""
     random = np.random.Generator(np.random.Philox(seed))
     lengths = np.array([row.clip.frames for row in rows])
     while True:
@@ -130,34 +134,50 @@ class Check:
 def align_all(net: AlignerNet, recordings: Recordings, cache: Path, left_out: int = 20) -> dict[str, float]:
     """Align every clip and keep what fits: of each set all but one in `left_out`, the least likely.
 
-    Keeps beside it what was heard in every frame. Returns the mean log posterior a frame of each set.
+    Keeps beside it what was heard in every frame, and from which probability on that is certain. Returns the mean log
+    posterior a frame of each set.
     """
     known = annotations.transcribe(recordings, cache)
     waiting = [clip for clip in recordings.clips if annotations.fits(clip, known[clip.id])]
     found: dict[str, list[int]] = {}
-    classes: dict[str, np.ndarray] = {}
+    likeliest: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     likelihoods: dict[str, list[tuple[float, str]]] = {}
     lengths = np.array([clip.frames for clip in waiting])
     groups = list(batches_by_length(lengths, 20_000, np.random.Generator(np.random.Philox(0))))
     for group in progress(groups, "alignment", transient=True):
         clips = [waiting[index] for index in group]
-        for clip, (durations, sounds, likelihood) in zip(clips, _align(net, recordings, clips, known), strict=True):
-            found[clip.id], classes[clip.id] = durations.tolist(), sounds
-            likelihoods.setdefault(clip.set, []).append((likelihood, clip.id))
+        for clip, it in zip(clips, _align(net, recordings, clips, known), strict=True):
+            found[clip.id], likeliest[clip.id] = it.durations.tolist(), (it.classes, it.probabilities)
+            likelihoods.setdefault(clip.set, []).append((it.likelihood, clip.id))
     for pairs in likelihoods.values():
         pairs.sort()
         for _, clip_id in pairs[: len(pairs) // left_out]:
             del found[clip_id]
     annotations.write_durations(cache, found)
     annotations.write_rates(recordings, cache, found)
-    annotations.write_heard(recordings, cache, classes)
+    certain = float(np.quantile(np.concatenate([probabilities for _, probabilities in likeliest.values()]), LEFT_OUT))
+    classes = {
+        name: np.where(probabilities > certain, heard, UNCERTAIN) for name, (heard, probabilities) in likeliest.items()
+    }
+    annotations.write_heard(recordings, cache, classes, certain)
     return {name: float(np.mean([value for value, _ in pairs])) for name, pairs in likelihoods.items()}
 
 
-def _align(
-    net: AlignerNet, recordings: Recordings, clips: list[Clip], known: dict[str, list[str]]
-) -> list[tuple[np.ndarray, np.ndarray, float]]:
-    """Durations (P,) of each clip, the classes heard (T,), and the mean log posterior a frame on its path."""
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What was found in a clip."""
+
+    durations: np.ndarray
+    """(P,)."""
+    classes: np.ndarray
+    """The likeliest of every frame, uint8 (T,)."""
+    probabilities: np.ndarray
+    """Of these classes, float32 (T,)."""
+    likelihood: float
+    """Mean log posterior a frame on the path."""
+
+
+def _align(net: AlignerNet, recordings: Recordings, clips: list[Clip], known: dict[str, list[str]]) -> list[_Found]:
     batch = _batch([(reference.scaled(recordings.mel(clip)), np.zeros(clip.frames, np.int64)) for clip in clips])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         posteriors = net(batch["mel"], batch["mask"]).numpy()
@@ -171,5 +191,7 @@ def _align(
     for row, count in enumerate(counts):
         owner = np.repeat(np.arange(count), paths[row, :count])
         likelihood = float(score[row, owner, np.arange(len(owner))].mean())
-        answer.append((paths[row, :count], heard(posteriors[row, : lengths[row]]), likelihood))
+        own = posteriors[row, : lengths[row]]
+        found = _Found(paths[row, :count], own.argmax(axis=1).astype(np.uint8), np.exp(own.max(axis=1)), likelihood)
+        answer.append(found)
     return answer

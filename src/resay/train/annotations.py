@@ -170,7 +170,7 @@ def write_rates(recordings: Recordings, cache: Path, found: dict[str, list[int]]
     np.save(cache / USUAL_LENGTHS, usual)
 
 
-RATES, USUAL_LENGTHS = "rates.npy", "usual_lengths.npy"
+RATES, USUAL_LENGTHS, CERTAIN = "rates.npy", "usual_lengths.npy", "certain.npy"
 
 
 class Heard:
@@ -183,6 +183,8 @@ class Heard:
         if not path.exists():
             raise BadFile(f"{path}: nothing is aligned; run `resay train aligner` first")
         self._classes = np.load(path, mmap_mode="r")
+        self.certain = float(np.load(cache / CERTAIN)) if (cache / CERTAIN).exists() else None
+        """Probability from which on a class was certain; None where none was asked for."""
         if len(self._classes) != self._ends[-1]:
             raise BadFile(f"{path}: made from other recordings; run `resay train aligner` again")
 
@@ -192,10 +194,14 @@ class Heard:
         return self._classes[first : self._ends[position]]
 
 
-def write_heard(recordings: Recordings, cache: Path, classes: dict[str, np.ndarray]) -> None:
+def write_heard(
+    recordings: Recordings, cache: Path, classes: dict[str, np.ndarray], certain: float | None = None
+) -> None:
     """Keep what `Heard` reads; clips without classes count as uncertain throughout."""
     unknown = [classes.get(clip.id, np.full(clip.frames, UNCERTAIN, np.uint8)) for clip in recordings.clips]
     np.save(cache / "heard.npy", np.concatenate(unknown))
+    if certain is not None:
+        np.save(cache / CERTAIN, certain)
 
 
 def fits(clip: Clip, symbols: list[str]) -> bool:

@@ -206,6 +206,11 @@ class _Aligned:
         )
         return cls(data, collator, rows, acoustic_stage.examples(data, cache, held_out=True))
 
+    def varied(self, encoder: OnnxGraph, perturbed: float) -> acoustic_stage.Collator:
+        """The collator that perturbs a share of what is trained on; held-out clips stay as they are."""
+        known = self.collator
+        return acoustic_stage.Collator(self.data, known.profiles, known.heard, known.vectors, encoder, perturbed)
+
 
 @app.command("acoustic")
 def train_acoustic(
@@ -229,6 +234,7 @@ def train_acoustic(
     judges: Annotated[
         Path | None, typer.Option(help="Folder with the teacher: what is said shall sound to it as what was meant.")
     ] = None,
+    perturbed: Annotated[float, typer.Option(help="Share of rows by a body that is nobody's.")] = 0.4,
 ) -> None:
     """The acoustic model."""
     aligned = _Aligned.open(cache, synthetic_only=real == 0)
@@ -241,8 +247,7 @@ def train_acoustic(
         export.restore_latent(net, export.LATENT)
         export.restore_critic(training.critic, export.CRITIC)
     if latent_only:
-        for name, parameter in net.named_parameters():
-            parameter.requires_grad = name.startswith(acoustic_net.LATENT_PARTS)
+        acoustic_net.only_latent(net)
     of_batch: Callable[..., loop.Losses] = critic.without_contest
     if adversarial:
         of_batch = partial(critic.losses, ears=teaching.ears(runs, init or release.SHIPPED, judges))
@@ -255,12 +260,13 @@ def train_acoustic(
         seed=seed,
         device=device,
         resume=resume,
-        weights={"divergence": 0.3, "average": 0.5, "duration": 0.5, "voicing": 0.3, "coarse": 0.5} | critic.WEIGHTS,
+        weights=critic.WEIGHTS,
     )
     check = acoustic_stage.Check(aligned.collator, aligned.held_out, latent, options.out)
+    encoder = OnnxGraph((init or release.SHIPPED) / "reference.onnx")
     loop.train(
         training,
-        acoustic_stage.batches(aligned.collator, aligned.rows, seed, frames, real),
+        acoustic_stage.batches(aligned.varied(encoder, perturbed), aligned.rows, seed, frames, real),
         lambda now, batch: of_batch(now, batch, latent),
         options,
         lambda average, step: check(average.inner, step),

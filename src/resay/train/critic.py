@@ -67,8 +67,21 @@ class AcousticTraining(nn.Module):
         self.critic = Critic(CriticShape(), shape.timbre + 2, shape.mel_bands)
 
 
-WEIGHTS = {"critic": 1.0, "steep": 0.2, "fooled": 0.25, "matched": 1.0, "misheard": 0.15, "heard": 0.6, "likeness": 0.5}
-"""Factors of the contest's losses, and of what those hear who listen."""
+WEIGHTS = {
+    "divergence": 0.3,
+    "average": 0.5,
+    "duration": 0.5,
+    "voicing": 0.3,
+    "coarse": 0.5,
+    "critic": 1.0,
+    "steep": 0.2,
+    "fooled": 0.25,
+    "matched": 1.0,
+    "misheard": 0.15,
+    "heard": 0.6,
+    "likeness": 0.5,
+}
+"""Factors of the model's own losses, of the contest's, and of what those hear who listen."""
 STEEPNESS_STRETCHES = 6
 """Stretches of a batch that hold the critic's slope down."""
 LISTENED, LISTENED_FRAMES, LISTENED_SHARE = 6, 128, 1 / 3
@@ -84,8 +97,11 @@ def without_contest(training: AcousticTraining, batch: dict[str, Tensor], latent
 def _stretches(
     batch: dict[str, Tensor], said: Tensor, count: int, frames: int = STRETCH
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Real mels, said mels and harmonics (N, T, M) of stretches from random places, and their speakers (N, D)."""
-    lengths = batch["mask"].sum(dim=(1, 2)).long()
+    """Real mels, said mels and harmonics (N, T, M) of stretches from random places, and their speakers (N, D).
+
+    Of what was recorded as it is: the critic shall not learn what playing a recording faster does to it.
+    """
+    lengths = (batch["mask"].sum(dim=(1, 2)) * batch["natural"].squeeze(1)).long()
     rows = torch.nonzero(lengths >= frames).squeeze(1)
     rows = rows[torch.randint(len(rows), (count,), device=rows.device)] if len(rows) else rows
     first = (torch.rand(len(rows), device=rows.device) * (lengths[rows] - frames + 1)).long()

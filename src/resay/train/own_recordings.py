@@ -203,7 +203,7 @@ def _profile(mels: list[np.ndarray], tracks: list[np.ndarray], whole: list[np.nd
     style = np.mean([engine.reference.style(mel, track) for mel, track in zip(mels, tracks, strict=True)], axis=0)
     middle = float(np.exp(np.mean([np.log(reference.middle_pitch(track)) for track in tracks])))
     scaled = [reference.scaled(mel) for mel in whole]
-    classes = [aligner.heard(engine.aligner.log_posteriors(mel)) for mel in whole]
+    classes = [engine.aligner.heard(mel) for mel in whole]
     sounds = aligner.mean_sounds(np.concatenate(scaled), np.concatenate(classes))
     unit = (timbre / np.linalg.norm(timbre)).astype(np.float32)
     return Profile(unit, style.astype(np.float32), round(middle, 2), sounds)

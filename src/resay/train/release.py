@@ -242,11 +242,17 @@ def write_shape(
         "codes": _code_lists(codes),
         "cache": [shape.layers, 2, 1, shape.heads, 0, shape.width // shape.heads],
         "latent_strength": strength,
+        **_certain(speakers.heard),
         "guides": guides(speakers),
         "licence": LICENCE,
         "training": training,
     }
     _write_with_digests(folder, content)
+
+
+def _certain(heard: Heard) -> dict[str, float]:
+    """From which probability on the aligner is certain, where it was asked."""
+    return {} if heard.certain is None else {"certain": round(heard.certain, 4)}
 
 
 def _rate(profiles: Profiles) -> dict[str, Any]:
