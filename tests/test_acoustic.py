@@ -78,7 +78,7 @@ def test_what_comes_in_parts_is_what_the_decoder_says_of_the_whole(monkeypatch: 
     request = Request("The keeper climbed the stairs every evening to light the lamp.", seed=4, language="en")
     (piece,) = engine.stream(request, voice)
     noise = np.zeros(engine.acoustic.noise_shape(piece.plan), np.float32)
-    given = (piece.sentence.ids, piece.plan, voice.profile, noise, None)
+    given = (piece.sentence.ids, piece.plan, voice.profile, noise, engine.semantic.vectors(piece.sentence, None))
     parts = list(engine.acoustic.stream(*given))
     assert [len(mel) for mel, _ in parts] == [acoustic.FIRST_FRAMES, piece.plan.durations.sum() - acoustic.FIRST_FRAMES]
     mel, hertz = engine.acoustic.render(*given)
