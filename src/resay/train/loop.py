@@ -9,7 +9,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,9 @@ from torch import Tensor, nn
 
 Batch = dict[str, Tensor]
 Losses = dict[str, Tensor]
+MEMORY = ((0.9, 0.98), (0.0, 0.99))
+"""Of the optimizer for gradients and their squares: the network's, and its opponent's. An opponent with momentum still
+runs where the network was, and the two chase each other in circles (Gidel et al. 2019)."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,8 @@ def train(
     torch.manual_seed(options.seed)
     net = net.to(options.device).train()
     sides = _sides(net, opponent)
-    optimizer = torch.optim.AdamW(
-        chain.from_iterable(sides), lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
-    )
+    groups = [{"params": side, "betas": betas} for side, betas in zip(sides, MEMORY, strict=False)]
+    optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, weight_decay=0.01)
     state = State(net, copy.deepcopy(net).eval().requires_grad_(False), optimizer)
     checkpoint = options.out / "checkpoint.pt"
     if options.resume and checkpoint.exists():
