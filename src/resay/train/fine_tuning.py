@@ -65,9 +65,9 @@ class Options:
     layers: tuple[str, ...] = PARTS
     rank: int = 8
     """Of the change of the mel decoder's matrices; 0 leaves them as they are."""
-    strength: float = 0.25
-    """Share of what was learnt that the voice keeps. A minute teaches how a speaker sounds, and what was said as well:
-    a quarter keeps most of the likeness, and words stay clearer."""
+    strength: float = 0.5
+    """Share of what was learnt that the voice keeps. A minute teaches how a speaker sounds, and what was said as well;
+    half of it keeps most of the likeness, and words stay clearer."""
     frames: int = 1600
     """Padded mel frames in a batch."""
     seed: int = 42
