@@ -261,14 +261,28 @@ def test_a_perturbed_row_is_spoken_by_another_body(collator: acoustic_stage.Coll
     own, other = (it.row(row, np.random.default_rng(2)) for it in (collator, varied))
     assert len(encoder.heard) == 1
     assert other["timbre"][0] > 0.95
-    for name in ("ids", "style", "quality"):
+    for name in ("ids", "style"):
         np.testing.assert_array_equal(own[name], other[name])
     factor = len(own["mel"]) / len(other["mel"])
+    assert other["quality"][0] == pytest.approx(min(1.0, own["quality"][0] * factor), abs=0.01)
+    assert other["quality"][1] == own["quality"][1]
     assert 0.02 < abs(factor - 1.0) < 0.13
     higher = np.median(other["plan"][:, 0]) - np.median(own["plan"][:, 0])
     assert higher == pytest.approx(np.log2(factor), abs=0.05), "the pitch moves with the tempo"
     assert other["durations"].sum() == len(other["mel"]) == len(other["owner"]) == len(other["voiced"])
     assert collator.row(row, np.random.default_rng(2))["timbre"] == pytest.approx(own["timbre"])
+
+
+@pytest.mark.parametrize("perturbed", [0.0, 1.0])
+def test_the_critic_hears_recordings_as_they_are(
+    collator: acoustic_stage.Collator, cache: Path, perturbed: float
+) -> None:
+    known = (collator.recordings, collator.profiles, collator.heard, collator.vectors)
+    varied = acoustic_stage.Collator(*known, Encoder(), perturbed)
+    rows = acoustic_stage.examples(collator.recordings, cache)[:4]
+    found = critic.losses(critic.AcousticTraining(ACOUSTIC), varied.batch(rows, np.random.default_rng(0)))
+    assert "mel" in found
+    assert ("critic" in found) == (perturbed == 0.0)
 
 
 def test_rates_and_what_is_usual_are_kept(cache: Path) -> None:
