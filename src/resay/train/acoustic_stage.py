@@ -117,7 +117,7 @@ class Collator:
         if self.encoder is not None and random.random() < self.perturbed:
             factor += random.uniform(-perturbation.TRACT, perturbation.TRACT)
             sped = perturbation.Sped(factor)
-            said, durations = self._by_another(example, sped)
+            said, durations = self._by_another(example, said, sped)
             timbre, sounds = self._another(whose, sped, random, unheard)
         else:
             timbre, sounds = self.profiles.timbre[whose], self.sounds(whose, random, unheard)
@@ -143,9 +143,8 @@ class Collator:
         middle = float(self.profiles.pitch[example.position])
         return Said(self.recordings.mel(example.clip), self.recordings.pitch(example.clip), middle)
 
-    def _by_another(self, example: Example, sped: perturbation.Sped) -> tuple[Said, np.ndarray]:
-        """What a clip becomes by another body, and its durations (P,)."""
-        own = self._as_recorded(example)
+    def _by_another(self, example: Example, own: Said, sped: perturbation.Sped) -> tuple[Said, np.ndarray]:
+        """What a clip, its `own` speech, becomes by another body, and its durations (P,)."""
         mel = sped.mel(self.recordings.samples(example.clip))
         track = sped.along(own.track, len(mel)) * np.float32(sped.factor)
         return Said(mel, track, own.middle * sped.factor), sped.durations(example.durations, len(mel))
