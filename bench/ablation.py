@@ -57,11 +57,10 @@ def said_as_measured(engine: Engine, person: Person, voice: Voice) -> Audio | No
     profile = reference.Profile(
         voice.profile.timbre, engine.reference.style(mel, track), middle, voice.profile.sounds, voice.profile.adapter
     )
-    noise = np.zeros(engine.acoustic.noise_shape(plan), np.float32)
     meaning, shifts = engine.semantic.vectors(sentence, None), engine.shifts(voice)
-    made, hertz = engine.acoustic.render(sentence.ids, plan, profile, noise, meaning, shifts)
+    made, hertz = engine.acoustic.render(sentence.ids, plan, profile, np.zeros, meaning, shifts)
     random = np.random.Generator(np.random.Philox(0))
-    return engine.vocoder.decode(made, hertz, random.standard_normal(engine.vocoder.noise_shape(len(made)), np.float32))
+    return engine.vocoder.decode(made, hertz, lambda count: random.standard_normal(count, dtype=np.float32))
 
 
 @dataclass(frozen=True, eq=False)

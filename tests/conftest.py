@@ -17,6 +17,7 @@ from resay import audio, consent, reference, text, voices
 from resay.aligner import CLASSES
 from resay.audio import FORMAT, Audio
 from resay.cli import main, sources
+from resay.planning import Planning
 from resay.prompt import Prompt
 from resay.prosody import Plan
 from resay.reference import Profile, Report
@@ -69,7 +70,7 @@ class FakeEngine:
                 plan = plan if plans is None else plans[index]
                 at = np.arange(int(plan.durations.sum()) * FORMAT.hop)
                 sound = np.sin(at * random.uniform(0.02, 0.05)).astype(np.float32) * 0.3
-                yield Piece(index, sentence, plan, iter([Audio(sound).resampled(request.sample_rate)]))
+                yield Piece(index, sentence, Planning.of(plan), iter([Audio(sound).resampled(request.sample_rate)]))
 
         return pieces()
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from resay import acoustic
+from resay.planning import Planning
 from resay.prosody import Plan
 from resay.synthesis import Engine, Request
 from resay.text import phonemes
@@ -49,9 +50,9 @@ def test_columns_say_where_in_the_phoneme_a_frame_is() -> None:
 
 
 def test_ends_are_short_and_the_inside_is_left_alone() -> None:
-    after = acoustic.with_short_ends(plan([40, 5, 60, 6, 70, 20])).durations.tolist()
+    after = acoustic.with_short_ends(plan([40, 5, 60, 6, 70, 20]), 6).durations.tolist()
     assert after == [8, 5, 60, 6, 21, 7]
-    assert acoustic.with_short_ends(plan([3, 5, 4, 1])).durations.tolist() == [3, 5, 4, 1]
+    assert acoustic.with_short_ends(plan([3, 5, 4, 1]), 4).durations.tolist() == [3, 5, 4, 1]
 
 
 def test_every_sound_has_time_to_be_heard_and_a_sonorant_after_a_pause_more() -> None:
@@ -77,14 +78,17 @@ def test_what_comes_in_parts_is_what_the_decoder_says_of_the_whole(monkeypatch: 
     engine, voice = Engine(threads=1), VoiceLibrary().get("ada")
     request = Request("The keeper climbed the stairs every evening to light the lamp.", seed=4, language="en")
     (piece,) = engine.stream(request, voice)
-    noise = np.zeros(engine.acoustic.noise_shape(piece.plan), np.float32)
-    given = (piece.sentence.ids, piece.plan, voice.profile, noise, engine.semantic.vectors(piece.sentence, None))
-    parts = list(engine.acoustic.stream(*given))
-    assert [len(mel) for mel, _ in parts] == [acoustic.FIRST_FRAMES, piece.plan.durations.sum() - acoustic.FIRST_FRAMES]
-    mel, hertz = engine.acoustic.render(*given)
-    np.testing.assert_array_equal(mel, np.concatenate([mel for mel, _ in parts]))
-    voiced = hertz > 0
-    np.testing.assert_array_equal(hertz[voiced], acoustic.pitch(piece.plan, voice.profile).astype(np.float32)[voiced])
+    ids, given = piece.sentence.ids, (voice.profile, np.zeros, engine.semantic.vectors(piece.sentence, None))
+    parts = list(engine.acoustic.stream(ids, Planning.of(piece.plan), *given))
+    assert [len(part[0]) for part in parts] == [
+        acoustic.FIRST_FRAMES,
+        piece.plan.durations.sum() - acoustic.FIRST_FRAMES,
+    ]
+    mel, hertz = engine.acoustic.render(ids, piece.plan, *given)
+    np.testing.assert_array_equal(mel, np.concatenate([part[0] for part in parts]))
+    pitch = voice.profile.pitch * np.exp2(acoustic.contour(piece.plan))
+    np.testing.assert_array_equal(hertz, np.where(hertz > 0, pitch, 0.0).astype(np.float32))
+    assert 0.2 < (hertz > 0).mean() < 0.98
     monkeypatch.setattr(acoustic, "FIRST_FRAMES", 10_000)
-    whole, _ = engine.acoustic.render(*given)
+    whole, _ = engine.acoustic.render(ids, piece.plan, *given)
     np.testing.assert_allclose(mel, whole, atol=2e-3)

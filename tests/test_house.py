@@ -19,10 +19,10 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
     "errors inference ogg audio pitch signing consent text identity weights onnx_graph aligner adapter shared_adapter "
-    "semantic prompt quality reference prosody own_sounds postfilter acoustic transcript vocoder upper_band voices "
-    "catalogue vault synthesis blurring embedding manifest outputs subtitles pictures alignment takes measure compare "
-    "gate replay archive seeds forgetting audition batch cluster jobs server studio train federated evaluate tuning "
-    "cli"
+    "semantic prompt quality reference prosody planning own_sounds postfilter acoustic transcript vocoder upper_band "
+    "voices catalogue vault synthesis blurring embedding manifest outputs subtitles pictures alignment takes measure "
+    "compare gate replay archive seeds forgetting audition batch cluster jobs server studio train federated evaluate "
+    "tuning cli"
 ).split()
 """Every module of the package in its one order: each imports only what stands before it."""
 LOADED_BY_NAME = {"cli": {"train", "federated", "evaluate", "tuning"}}

@@ -117,9 +117,8 @@ def distance(engine: Engine, voice: Voice, shifts: np.ndarray | None) -> float:
     said = []
     for text in own_sounds.SENTENCES["en"]:
         (piece,) = engine.stream(Request(text, language="en"), voice)
-        noise = np.zeros(engine.acoustic.noise_shape(piece.plan), np.float32)
         meaning = engine.semantic.vectors(piece.sentence, None)
-        mel, _ = engine.acoustic.render(piece.sentence.ids, piece.plan, voice.profile, noise, meaning, shifts)
+        mel, _ = engine.acoustic.render(piece.sentence.ids, piece.plan, voice.profile, np.zeros, meaning, shifts)
         said.append(mean_sounds(scaled(mel), own_sounds.frame_classes(piece.sentence.ids, piece.plan.durations)))
     left = own_sounds.shifts(voice.profile.sounds, said)
     return float(np.abs(left[left.any(axis=1)]).mean())

@@ -14,6 +14,7 @@ import pytest
 from resay import audio, manifest, voices
 from resay.audio import Audio
 from resay.consent import Consent, Kind, Use
+from resay.planning import Planning
 from resay.synthesis import Piece
 
 TEXT = "Good morning. 早上好。"
@@ -140,7 +141,9 @@ def altered(fake_engine, monkeypatch, change):
 
     def other(request, voice, **options):
         for piece in stream(request, voice, **options):
-            yield Piece(piece.index, piece.sentence, piece.plan, iter([Audio(change(piece.audio.samples))]))
+            yield Piece(
+                piece.index, piece.sentence, Planning.of(piece.plan), iter([Audio(change(piece.audio.samples))])
+            )
 
     monkeypatch.setattr(fake_engine, "stream", other)
 

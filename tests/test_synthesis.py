@@ -17,6 +17,7 @@ import pytest
 from resay import text
 from resay.audio import FORMAT, Audio
 from resay.errors import BadOption, BadRequest, BrokenModel, ConsentMissing
+from resay.planning import Planning
 from resay.prosody import Plan, Sampling
 from resay.reference import Profile
 from resay.synthesis import HIGHEST_SEED, SHIPPED, STAGES, Engine, Request, stream_of_randomness
@@ -185,17 +186,27 @@ class Mute(Engine):
         self._read = text.sentences
         self.semantic = SimpleNamespace(vectors=lambda sentence, before: None)  # type: ignore[assignment]
 
-    def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: object) -> Plan:
+    def _planning(
+        self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: object
+    ) -> Planning:
         count = len(sentence.phonemes)
-        return Plan(np.ones(count, np.int64), np.zeros((count, 3), np.float32), np.zeros(count, np.float32))
+        plan = Plan(np.ones(count, np.int64), np.zeros((count, 3), np.float32), np.zeros(count, np.float32))
+        return Planning.of(plan)
 
     def shifts(self, voice: Voice) -> None:
         """There is nothing that could rehearse."""
 
     def _render(
-        self, seed: int, sentence: Sentence, plan: Plan, profile: Profile, index: int, meaning: object, shifts: object
+        self,
+        request: Request,
+        sentence: Sentence,
+        planning: Planning,
+        profile: Profile,
+        index: int,
+        meaning: object,
+        shifts: object,
     ) -> Iterator[Audio]:
-        yield Audio(np.zeros(FORMAT.hop * len(plan.durations), np.float32))
+        yield Audio(np.zeros(FORMAT.hop * len(planning.whole.durations), np.float32))
 
 
 @pytest.mark.parametrize("length", [20_000, pytest.param(100_000, marks=pytest.mark.slow)])

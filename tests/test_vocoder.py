@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_overlapping_windows_add_up_to_what_went_in() -> None:
     random = np.random.default_rng(0)
     noise = (0.1 * random.standard_normal(260 * FORMAT.hop)).astype(np.float32)
     decoder = vocoder.Vocoder(Passing())  # type: ignore[arg-type]
-    said = decoder.decode(np.zeros((260, 80), np.float32), np.zeros(260, np.float32), noise)
+    said = decoder.decode(np.zeros((260, 80), np.float32), np.zeros(260, np.float32), lambda _: noise)
     assert len(said.samples) == len(noise)
     inner = slice(FORMAT.window, -FORMAT.window)
     np.testing.assert_allclose(said.samples[inner], noise[inner], atol=1e-5)
@@ -66,11 +67,17 @@ def test_frames_are_centred_on_their_hop() -> None:
 def test_windows_hear_all_that_the_network_looks_at() -> None:
     decoder = vocoder.Vocoder(OnnxGraph(SHIPPED / "vocoder.onnx"))
     random = np.random.default_rng(1)
-    count = vocoder.FIRST_FRAMES + vocoder.NEXT_FRAMES + 30
+    count = sum(vocoder.WINDOWS) + 30
     mel = np.cumsum(0.2 * random.standard_normal((count, 80)), axis=0).astype(np.float32) - 4
     pitch, noise = np.full(count, 140.0, np.float32), random.standard_normal(count * FORMAT.hop).astype(np.float32)
-    parts = list(decoder.stream([(mel[:70], pitch[:70] > 0), (mel[70:], pitch[70:] > 0)], pitch, noise))
-    assert len(parts) == 3
+    coming, drawn = [slice(70), slice(70, None)], iter(noise)
+    parts = list(
+        decoder.stream(
+            [(mel[part], pitch[part] > 0, pitch[part]) for part in coming],
+            lambda more: np.fromiter(islice(drawn, more), np.float32),
+        )
+    )
+    assert len(parts) == 4
     assert parts[0].seconds < 0.5
     whole = OnnxGraph(SHIPPED / "vocoder.onnx").run(features=vocoder.features(mel, pitch)[None])
     window = audio.hann(FORMAT.window)

@@ -5,7 +5,7 @@ Letters in shapes: P phonemes, T mel frames, M mel bands, Z latent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -16,6 +16,7 @@ from .aligner import SOUNDS, mean_sounds
 from .audio import FORMAT, MEL_CENTRE, MEL_SPREAD, QUIETEST, energy, log_mel, scaled, speech_level
 from .onnx_graph import OnnxGraph
 from .pitch import PITCH_CENTRE, filled_pitch
+from .planning import Planning
 from .prompt import POINTS
 from .prosody import Plan
 from .reference import Profile
@@ -123,15 +124,16 @@ def measured(mel: np.ndarray, track: np.ndarray, durations: np.ndarray, middle: 
 LONGEST_START, LONGEST_END = 8, 28  # frames: 0.1 s and 0.35 s
 
 
-def with_short_ends(plan: Plan) -> Plan:
+def with_short_ends(plan: Plan, count: int) -> Plan:
     """The plan without long silence around the piece: sound shall start at once, and pieces follow each other closely.
 
-    The first phoneme is the start, the last two are the closing punctuation and the end.
+    The first phoneme is the start, the last two of `count` are the closing punctuation and the end.
     """
     durations = plan.durations.copy()
     durations[0] = min(durations[0], LONGEST_START)
-    durations[-1] = min(durations[-1], LONGEST_END // 4)
-    durations[-2] = min(durations[-2], LONGEST_END - durations[-1])
+    if len(durations) == count:
+        durations[-1] = min(durations[-1], LONGEST_END // 4)
+        durations[-2] = min(durations[-2], LONGEST_END - durations[-1])
     return Plan(durations, plan.pitch, plan.energy)
 
 
@@ -190,10 +192,6 @@ class Acoustic:
         blocks = 2 * int(decoder.note["decoder_layers"]) + int(decoder.note["postnet_layers"])
         self._side = -(-blocks * (KERNEL // 2) // 2) * 2
 
-    def noise_shape(self, plan: Plan) -> tuple[int, int]:
-        """Shape (T / 2 rounded up, Z) of the standard normal noise that `render` wants."""
-        return (int(plan.durations.sum()) + 1) // 2, LATENT
-
     def _encode(self, ids: np.ndarray, profile: Profile, meaning: np.ndarray | None) -> dict[str, np.ndarray]:
         own = adapter.inputs(self._encoder, "acoustic_encoder", profile.adapter)
         own |= semantic.inputs(self._encoder, meaning)
@@ -218,9 +216,8 @@ class Acoustic:
         profile, said = speaker.profile, []
         assert profile.sounds is not None
         for line in self._rehearsal[own_sounds.spoken(profile.sounds, self._rehearsal)]:
-            noise = np.zeros(self.noise_shape(line.plan), np.float32)
             meaning = np.zeros((len(line.ids), semantic.SEMANTIC), np.float32)
-            mel, _ = self.render(line.ids, line.plan, profile, noise, meaning)
+            mel, _ = self.render(line.ids, line.plan, profile, np.zeros, meaning)
             said.append(mean_sounds(scaled(mel), own_sounds.frame_classes(line.ids, line.plan.durations)))
         return own_sounds.shifts(profile.sounds, said)
 
@@ -229,59 +226,62 @@ class Acoustic:
         ids: np.ndarray,
         plan: Plan,
         profile: Profile,
-        noise: np.ndarray,
+        noise: Callable[[tuple[int, int]], np.ndarray],
         meaning: np.ndarray | None = None,
         shifts: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Log mels (T, M) and pitch (T,) in Hz, 0 where unvoiced, of phonemes (P,) said as planned.
 
-        `noise` is standard normal, of `noise_shape`; `meaning` holds semantic vectors (P, 64), where weights take them;
-        `shifts` (K, M) is what `shifts` says of the voice.
+        `noise` draws standard normal numbers of a shape, for weights that leave something to chance; `meaning` holds
+        semantic vectors (P, 64), where weights take them; `shifts` (K, M) is what `shifts` says of the voice.
         """
-        parts = list(self.stream(ids, plan, profile, noise, meaning, shifts))
-        mel, voiced = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return mel, np.where(voiced, pitch(plan, profile), 0.0).astype(np.float32)
+        parts = self.stream(ids, Planning.of(plan), profile, noise, meaning, shifts)
+        mel, voiced, hertz = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return mel, np.where(voiced, hertz, 0.0).astype(np.float32)
 
     def stream(
         self,
         ids: np.ndarray,
-        plan: Plan,
+        planning: Planning,
         profile: Profile,
-        noise: np.ndarray,
+        noise: Callable[[tuple[int, int]], np.ndarray],
         meaning: np.ndarray | None = None,
         shifts: np.ndarray | None = None,
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """What `render` makes, in parts, a short one first: log mels (T, M), and which frames are voiced, bool (T,).
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """What `render` makes, in parts, a short one first, as soon as its plan is settled.
 
-        The decoder sees windows that overlap by what it can look at, always the same ones.
+        Log mels (T, M), which frames are voiced, bool (T,), and a pitch in Hz (T,) that goes on where none is. The
+        decoder sees windows that overlap by what it can look at, always the same ones.
         """
         encoded = self._encode(ids, profile, meaning)
-        owner, columns = np.repeat(np.arange(len(ids)), plan.durations), plan_columns(plan, profile.pitch)
         given = {"text": encoded["text"], "condition": encoded["condition"]}
         given |= adapter.inputs(self._decoder, "acoustic_decoder", profile.adapter)
         if "noise" in self._decoder.shapes:  # a feed-forward decoder leaves nothing to chance
-            given |= {"noise": noise[None].astype(np.float32), "strength": np.array([self._strength], dtype=np.float32)}
-        moved = None if shifts is None else own_sounds.along(shifts, ids, plan.durations)
-        for first, last in self._windows(len(owner)):
+            shape = (int(planning.whole.durations.sum()) + 1) // 2, LATENT
+            given |= {"noise": noise(shape)[None].astype(np.float32)}
+            given |= {"strength": np.array([self._strength], dtype=np.float32)}
+        for plan, first, last in self._windows(planning):
+            owner = np.repeat(np.arange(len(plan.durations)), plan.durations)
+            columns, hertz = plan_columns(plan, profile.pitch), profile.pitch * np.exp2(contour(plan))
             before = min(first, self._side)
             seen, said = slice(first - before, last + self._side), slice(before, before + last - first)
             answer = self._decoder.run(owner=_in_pairs(owner[seen])[None], plan=_in_pairs(columns[seen])[None], **given)
             mel = answer["mel"][0, said]
-            if moved is not None:
-                mel = mel + moved[first:last]
+            if shifts is not None:
+                mel = mel + own_sounds.along(shifts, ids[: len(plan.durations)], plan.durations)[first:last]
             mel = postfilter.clarified(mel * MEL_SPREAD + MEL_CENTRE)
-            yield np.maximum(mel, np.log(QUIETEST)), answer["voicing"][0, said] > 0
+            yield np.maximum(mel, np.log(QUIETEST)), answer["voicing"][0, said] > 0, hertz[first:last]
 
-    def _windows(self, count: int) -> list[tuple[int, int]]:
-        """Which frames of so many are decoded together. What is drawn for a latent is of the whole."""
-        if "noise" in self._decoder.shapes or count <= FIRST_FRAMES + self._side:
-            return [(0, count)]
-        return [(0, FIRST_FRAMES), (FIRST_FRAMES, count)]
+    def _windows(self, planning: Planning) -> Iterator[tuple[Plan, int, int]]:
+        """Which frames are decoded together, and the plan as far as they want it settled.
 
-
-def pitch(plan: Plan, profile: Profile) -> np.ndarray:
-    """The pitch that is planned for a speaker, Hz (T,); it goes on where nothing is voiced."""
-    return profile.pitch * np.exp2(contour(plan))
+        What is drawn for a latent is of the whole.
+        """
+        least, first = FIRST_FRAMES + self._side, 0
+        if "noise" not in self._decoder.shapes and planning.settled(least).durations.sum() > least:
+            first = FIRST_FRAMES
+            yield planning.settled(least), 0, first
+        yield planning.whole, first, int(planning.whole.durations.sum())
 
 
 def _in_pairs(values: np.ndarray) -> np.ndarray:

@@ -181,10 +181,24 @@ class ProsodyModel:
         meaning: np.ndarray | None = None,
         prompt: Prompt | None = None,
     ) -> Plan:
-        """Sample the plan of a sentence of phonemes (P,) as this speaker would say it, with a generator of its own.
+        """What `tokens` of the same arguments stand for."""
+        drawn = list(self.tokens(ids, profile, random, sampling, meaning, prompt))
+        return self._codes.plan(np.array(drawn, dtype=np.int64))
 
-        `meaning` holds its semantic vectors (P, 64), for weights that take them. With a `prompt` the sentence goes on
-        from it, as if both were one text whose first part had been said already (VALL-E, Wang et al. 2023).
+    def tokens(
+        self,
+        ids: np.ndarray,
+        profile: Profile,
+        random: np.random.Generator,
+        sampling: Sampling,
+        meaning: np.ndarray | None = None,
+        prompt: Prompt | None = None,
+    ) -> Iterator[list[int]]:
+        """Sample the tokens (3,) of each phoneme of a sentence (P,) as this speaker would say it, one after the other.
+
+        The generator is the sentence's own. `meaning` holds its semantic vectors (P, 64), for weights that take them.
+        With a `prompt` the sentence goes on from it, as if both were one text whose first part had been said already
+        (VALL-E, Wang et al. 2023).
         """
         # All numbers are drawn first, two for each of three tokens: what a sampler does with them moves nobody else's.
         uniforms = random.random((len(ids), 3, 2))
@@ -195,8 +209,8 @@ class ProsodyModel:
             ids, uniforms = np.concatenate([prompt.ids[:-1], ids[1:]]), uniforms[1:]
         own = adapter.inputs(self._text, "prosody_text", profile.adapter) | semantic.inputs(self._text, meaning)
         text = self._text.run(ids=ids[None], timbre=profile.timbre[None], style=profile.style[None], **own)["text"]
-        drawn = list(self._tokens(text, uniforms, sampling, given))
-        return self._codes.plan(np.array([*given[:1].tolist(), *drawn], dtype=np.int64))
+        yield from given[:1].tolist()
+        yield from self._tokens(text, uniforms, sampling, given)
 
     def _given(self, prompt: Prompt) -> np.ndarray:
         """Tokens of a prompt, int64 (P - 1, 3), without those of its end."""

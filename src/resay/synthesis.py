@@ -23,6 +23,7 @@ from .consent import Use
 from .errors import BadOption, BadRequest, BrokenModel
 from .onnx_graph import OnnxGraph
 from .own_sounds import Line
+from .planning import Planning
 from .prosody import Codes, Plan, ProsodyModel, Sampling
 from .reference import RATE, Profile, Reference, Report, UsualRate
 from .semantic import SemanticEncoder
@@ -89,12 +90,17 @@ class Request:
 class Piece:
     """One spoken sentence, or part of a long one. Its sound is made when it is asked for, and once."""
 
-    def __init__(self, index: int, sentence: Sentence, plan: Plan, sound: Iterator[Audio]) -> None:
+    def __init__(self, index: int, sentence: Sentence, planning: Planning, sound: Iterator[Audio]) -> None:
         self.index = index
         self.sentence = sentence
-        self.plan = plan
+        self._planning = planning
         self._sound = sound
         self._made: list[Audio] = []
+
+    @property
+    def plan(self) -> Plan:
+        """How the whole of it is said."""
+        return self._planning.whole
 
     def parts(self) -> Iterator[Audio]:
         """The sound in the parts in which it is made, a short one first; joined they are `audio`, bit for bit."""
@@ -109,7 +115,7 @@ class Piece:
 
     def __reduce__(self) -> tuple[type[Piece], tuple[Any, ...]]:
         """A piece that goes to another process is finished first."""
-        return Piece, (self.index, self.sentence, self.plan, iter([self.audio]))
+        return Piece, (self.index, self.sentence, Planning.of(self.plan), iter([self.audio]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,9 +245,12 @@ class Engine:
             before, shifts = None, self.shifts(voice)
             for index, sentence in enumerate(chain([first], sentences)):
                 meaning = self.semantic.vectors(sentence, before)
-                plan = plans[index] if plans is not None else self._plan(request, sentence, profile, index, meaning)
-                sound = self._render(request, sentence, plan, profile, index, meaning, shifts)
-                yield Piece(index, sentence, plan, sound)
+                if plans is not None:
+                    planning = Planning.of(plans[index])
+                else:
+                    planning = self._planning(request, sentence, profile, index, meaning)
+                sound = self._render(request, sentence, planning, profile, index, meaning, shifts)
+                yield Piece(index, sentence, planning, sound)
                 before = sentence if request.context else None
 
         return pieces()
@@ -277,46 +286,50 @@ class Engine:
         mixed = accent * profile.timbre + (1.0 - accent) * native
         return (mixed / np.linalg.norm(mixed)).astype(np.float32)
 
-    def _plan(self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: np.ndarray) -> Plan:
+    def _planning(
+        self, request: Request, sentence: Sentence, profile: Profile, index: int, meaning: np.ndarray
+    ) -> Planning:
         random = stream_of_randomness(request.seed, index, "prosody")
         speaking = replace(profile, timbre=self.planning_timbre(sentence.language, profile, request.accent))
         # Melody and timing of another language would be an accent.
         fits = profile.prompt is not None and profile.prompt.language == sentence.language
         prompt = profile.prompt if fits else None
-        plan = self.prosody.plan(sentence.ids, speaking, random, request.sampling, meaning, prompt)
-        plan = acoustic.with_audible_sounds(acoustic.with_short_ends(plan), sentence.ids)
-        plan = acoustic.with_speed(plan, request.speed)
-        durations = plan.durations.copy()
-        for position, seconds in sentence.breaks.items():
-            durations[position] = max(1, round(seconds * FORMAT.frame_rate))
-        return replace(plan, durations=durations)
+        tokens = self.prosody.tokens(sentence.ids, speaking, random, request.sampling, meaning, prompt)
+        count = len(sentence.ids)
+
+        def finished(plan: Plan) -> Plan:
+            known = len(plan.durations)
+            plan = acoustic.with_audible_sounds(acoustic.with_short_ends(plan, count), sentence.ids[:known])
+            plan = acoustic.with_speed(plan, request.speed)
+            durations = plan.durations.copy()
+            for position, seconds in sentence.breaks.items():
+                if position < known:
+                    durations[position] = max(1, round(seconds * FORMAT.frame_rate))
+            return replace(plan, durations=durations)
+
+        return Planning(tokens, count, self.codes, finished)
 
     def _render(
         self,
         request: Request,
         sentence: Sentence,
-        plan: Plan,
+        planning: Planning,
         profile: Profile,
         index: int,
         meaning: np.ndarray,
         shifts: np.ndarray | None,
     ) -> Iterator[Audio]:
-        def noise(stage: str, shape: int | tuple[int, ...]) -> np.ndarray:
-            return standard_normal(stream_of_randomness(request.seed, index, stage), shape)
+        def noise(stage: str) -> Callable[[int | tuple[int, ...]], np.ndarray]:
+            return partial(standard_normal, stream_of_randomness(request.seed, index, stage))
 
-        drawn = noise("acoustic", self.acoustic.noise_shape(plan))
-        pitch, parts = (
-            acoustic.pitch(plan, profile),
-            self.acoustic.stream(sentence.ids, plan, profile, drawn, meaning, shifts),
-        )
-        breath = noise("vocoder", self.vocoder.noise_shape(len(pitch)))
+        parts = self.acoustic.stream(sentence.ids, planning, profile, noise("acoustic"), meaning, shifts)
         if request.sample_rate == FORMAT.sample_rate:
-            yield from self.vocoder.stream(parts, pitch, breath)
+            yield from self.vocoder.stream(parts, noise("vocoder"))
             return
-        mel, voiced = (np.concatenate(column) for column in zip(*parts, strict=True))
-        sound = self.vocoder.stream([(mel, voiced)], pitch, breath)
+        mel, voiced, pitch = (np.concatenate(column) for column in zip(*parts, strict=True))
+        sound = self.vocoder.stream([(mel, voiced, pitch)], noise("vocoder"))
         heard = np.where(voiced, pitch, 0.0)
-        above = self.upper_band.samples(mel, heard, noise("upper_band", self.upper_band.noise_shape(len(mel))))
+        above = self.upper_band.samples(mel, heard, noise("upper_band")(self.upper_band.noise_shape(len(mel))))
         yield from upper_band.added(resampled(sound, request.sample_rate), above)
 
 

@@ -10,7 +10,8 @@ Letters: T frames, M mel bands, F frequency bins, S samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -39,14 +40,15 @@ def _along(values: np.ndarray, audio_format: AudioFormat) -> np.ndarray:
 def harmonics(pitch: np.ndarray, audio_format: AudioFormat = FORMAT) -> np.ndarray:
     """All harmonics below half the sample rate of a pitch in Hz, in phase, unit power; (T,) -> (S,)."""
     hertz = _along(pitch, audio_format)
-    # The sum of cos(k x), k = 1…K, is Dirichlet's kernel in closed form. float64 and a phase kept below one turn hold
-    # the K-th harmonic steady over minutes.
-    phase = 2 * np.pi * np.mod(np.cumsum(hertz / audio_format.sample_rate), 1.0)
-    count = np.floor(audio_format.sample_rate / 2 / hertz)
+    # The sum of cos(k x), k = 1…K, is Dirichlet's kernel in closed form. Turns are counted in float64 and kept within
+    # half a turn, which holds the K-th harmonic steady over minutes; the sines of that may be of single precision.
+    turns = np.cumsum(hertz / audio_format.sample_rate)
+    phase = (2 * np.pi * (turns - np.rint(turns))).astype(np.float32)
+    count = np.floor(audio_format.sample_rate / 2 / hertz).astype(np.float32)
     below = np.sin(phase / 2)
     singular = np.abs(below) < 1e-9
-    kernel = np.sin((count + 0.5) * phase) / np.where(singular, 1.0, 2 * below) - 0.5
-    return np.where(singular, count, kernel) * np.sqrt(2.0 / count)
+    kernel = np.sin((count + np.float32(0.5)) * phase) / np.where(singular, 1, 2 * below) - np.float32(0.5)
+    return np.where(singular, count, kernel) * np.sqrt(2 / count)
 
 
 def features(mel: np.ndarray, pitch: np.ndarray) -> np.ndarray:
@@ -60,8 +62,8 @@ def _columns(mel: np.ndarray, pitch: np.ndarray, voiced: np.ndarray) -> np.ndarr
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
-FIRST_FRAMES, NEXT_FRAMES = 40, 160
-"""Mel frames decoded at once: half a second, so that the first sound comes soon, then two seconds."""
+WINDOWS = 40, 160, 480
+"""Mel frames decoded at once: half a second, so that the first sound comes soon, two seconds, then ever six."""
 
 
 class Vocoder:
@@ -73,49 +75,53 @@ class Vocoder:
         # Frames on either side that decide a frame: of the smoothing filter and of every block.
         self._side = (int(graph.note["layers"]) + 1) * (int(graph.note["kernel"]) // 2)
 
-    def noise_shape(self, frames: int) -> int:
-        """Samples of standard normal noise that `stream` and `decode` want for so many frames."""
-        return frames * self._format.hop
-
     def stream(
-        self, parts: Iterable[tuple[np.ndarray, np.ndarray]], pitch: np.ndarray, noise: np.ndarray
+        self, parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], noise: Callable[[int], np.ndarray]
     ) -> Iterator[Audio]:
-        """Samples, in parts, of log mels (T, M) that come in parts, each with which of its frames are voiced (T,).
+        """Samples, in parts, of log mels (T, M) that come in parts with which frames are voiced (T,), and a pitch (T,).
 
-        `pitch` (T,) in Hz goes on where nothing is voiced; it and the standard normal noise (S,) are of the whole.
-        The network sees windows that overlap by what it can look at, always the same ones: whoever takes the parts as
-        they come and whoever waits for all of them get the same bits.
+        The pitch in Hz goes on where nothing is voiced. `noise` draws so many more standard normal numbers (S,). The
+        network sees windows that overlap by what it can look at, always the same ones: whoever takes the parts as they
+        come and whoever waits for all of them get the same bits.
         """
-        window = audio.hann(self._format.window)
-        source, breath = harmonics(pitch, self._format), audio.frames(noise, self._format)
-        steps = self._format.window // self._format.hop
-        side = (self._format.window - self._format.hop) // 2
-        carried, skipped, first = np.zeros((steps - 1) * self._format.hop, np.float32), side, 0
-        coming = iter(parts)
-        mel, voiced = next(coming)
-        seen, voice = self._known(mel, voiced, pitch, source)
-        while first < len(pitch):
-            last = min(len(pitch), first + (NEXT_FRAMES if first else FIRST_FRAMES))
-            while len(seen) < min(len(pitch), last + self._side):
-                more, also = next(coming)
-                mel, voiced = np.concatenate([mel, more]), np.concatenate([voiced, also])
-                seen, voice = self._known(mel, voiced, pitch, source)
+        window, hop = audio.hann(self._format.window), self._format.hop
+        side = (self._format.window - hop) // 2
+        carried, skipped = np.zeros(self._format.window - hop, np.float32), side
+        for first, last, ends, seen, sources in self._windows(parts, noise):
             real, imaginary, gain = self._filters(seen, first, last)
-            shaped = np.fft.rfft(voice[first:last] * window, axis=-1) * (real + 1j * imaginary)
-            shaped += np.fft.rfft(breath[first:last] * window, axis=-1) * gain
+            voice, breath = (np.fft.rfft(source[first:last] * window, axis=-1) for source in sources)
+            shaped = voice * (real + 1j * imaginary) + breath * gain
             # Squared Hann windows a quarter apart add up to 3/2 everywhere.
             total = overlap_add(np.fft.irfft(shaped, axis=-1).astype(np.float32) * (window / 1.5), carried)
-            ready = total[skipped:] if last == len(pitch) else total[skipped : (last - first) * self._format.hop]
-            carried, skipped, first = total[(last - first) * self._format.hop :], 0, last
-            yield Audio(np.clip(ready[: len(ready) - side] if last == len(pitch) else ready, -1.0, 1.0))
+            ready = total[skipped:] if ends else total[skipped : (last - first) * hop]
+            carried, skipped = total[(last - first) * hop :], 0
+            yield Audio(np.clip(ready[: len(ready) - side] if ends else ready, -1.0, 1.0))
 
-    def _known(
-        self, mel: np.ndarray, voiced: np.ndarray, pitch: np.ndarray, source: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """What the network reads of the frames that have come, and windows of their voice source (T, window)."""
-        count = len(mel)
-        heard = source[: count * self._format.hop] * voicing(voiced, self._format)
-        return _columns(mel, pitch[:count], voiced), audio.frames(heard.astype(np.float32), self._format)
+    def _windows(
+        self, parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], noise: Callable[[int], np.ndarray]
+    ) -> Iterator[tuple[int, int, bool, np.ndarray, list[np.ndarray]]]:
+        """Frames that are decoded together: first, past the last, whether nothing comes after them.
+
+        With what has come so far of what the network reads (T, M + 2), and of voice and breath, windows (T, window).
+        """
+        coming, sizes = iter(parts), chain(WINDOWS, repeat(WINDOWS[-1]))
+        known: list[tuple[np.ndarray, ...]] = []
+        first = count = 0
+        ends = False
+        while not ends:
+            last = first + next(sizes)
+            news = len(known)
+            while count < last + self._side and (part := next(coming, None)) is not None:
+                known.append((*part, noise(len(part[0]) * self._format.hop)))
+                count += len(part[0])
+            if len(known) > news:
+                mel, voiced, pitch, breath = (np.concatenate(column) for column in zip(*known, strict=True))
+                heard = harmonics(pitch, self._format) * voicing(voiced, self._format)
+                sources = [audio.frames(of.astype(np.float32), self._format) for of in (heard, breath)]
+                seen = _columns(mel, pitch, voiced)
+            last, ends = min(last, count), count <= last
+            yield first, last, ends, seen, sources
+            first = last
 
     def _filters(self, seen: np.ndarray, first: int, last: int) -> Iterator[np.ndarray]:
         """What the network says of frames `first` to `last`, each (T, F)."""
@@ -123,9 +129,9 @@ class Vocoder:
         answer = self._graph.run(features=seen[None, first - before : last + self._side])
         return (answer[name][0, before : before + last - first] for name in ("real", "imaginary", "noise"))
 
-    def decode(self, mel: np.ndarray, pitch: np.ndarray, noise: np.ndarray) -> Audio:
-        """The whole sound of log mels (T, M) with a pitch (T,) in Hz, 0 where unvoiced, from noise (S,)."""
-        return Audio.join(self.stream([(mel, pitch > 0)], filled_pitch(pitch), noise))
+    def decode(self, mel: np.ndarray, pitch: np.ndarray, noise: Callable[[int], np.ndarray]) -> Audio:
+        """The whole sound of log mels (T, M) with a pitch (T,) in Hz, 0 where unvoiced; `noise` is as in `stream`."""
+        return Audio.join(self.stream([(mel, pitch > 0, filled_pitch(pitch))], noise))
 
 
 def overlap_add(windows: np.ndarray, carried: np.ndarray) -> np.ndarray:

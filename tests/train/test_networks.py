@@ -89,7 +89,7 @@ def test_numpy_and_torch_put_the_same_sound_together(tmp_path: Path) -> None:
     mel = random.standard_normal((40, 80)).astype(np.float32) - 4
     pitch = np.where(np.arange(40) % 20 < 14, 140.0, 0.0).astype(np.float32)
     noise = random.standard_normal(40 * FORMAT.hop).astype(np.float32)
-    said = vocoder.Vocoder(OnnxGraph(tmp_path / "v.onnx")).decode(mel, pitch, noise)
+    said = vocoder.Vocoder(OnnxGraph(tmp_path / "v.onnx")).decode(mel, pitch, lambda _: noise)
     with torch.no_grad():
         inputs = (vocoder.features(mel, pitch), vocoder.pulses(pitch), noise)
         meant = vocoder_net.synthesise(net, *(torch.from_numpy(value)[None] for value in inputs))[0].numpy()
@@ -253,7 +253,10 @@ class Encoder:
         return {"timbre": np.eye(192, dtype=np.float32)[:1]}
 
 
-def test_a_perturbed_row_is_spoken_by_another_body(collator: acoustic_stage.Collator, cache: Path) -> None:
+def test_a_perturbed_row_is_spoken_by_another_body(
+    collator: acoustic_stage.Collator, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acoustic_stage, "SEVERAL", 0.0)
     encoder = Encoder()
     known = (collator.recordings, collator.profiles, collator.heard, collator.vectors)
     varied = acoustic_stage.Collator(*known, encoder, perturbed=1.0)
@@ -271,6 +274,29 @@ def test_a_perturbed_row_is_spoken_by_another_body(collator: acoustic_stage.Coll
     assert higher == pytest.approx(np.log2(factor), abs=0.05), "the pitch moves with the tempo"
     assert other["durations"].sum() == len(other["mel"]) == len(other["owner"]) == len(other["voiced"])
     assert collator.row(row, np.random.default_rng(2))["timbre"] == pytest.approx(own["timbre"])
+
+
+@pytest.mark.parametrize("perturbed", [0.0, 1.0])
+def test_some_speakers_are_known_by_several_of_their_clips(
+    collator: acoustic_stage.Collator, cache: Path, perturbed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acoustic_stage, "SEVERAL", 1.0)
+    monkeypatch.setattr(acoustic_stage, "UNHEARD", 0.0)
+    known = (collator.recordings, collator.profiles, collator.heard, collator.vectors)
+    encoder = Encoder()
+    varied = acoustic_stage.Collator(*known, encoder, perturbed)
+    row = acoustic_stage.examples(collator.recordings, cache)[0]
+    varied.siblings = {row.clip.speaker: list(range(len(collator.recordings.clips)))}
+    one = acoustic_stage.Collator(*known, Encoder(), perturbed)
+    one.siblings = {row.clip.speaker: [row.position, row.position]}
+    for seed in range(5):  # in one row of five it is the clip itself
+        several, single = (it.row(row, np.random.default_rng(seed)) for it in (varied, one))
+        assert np.linalg.norm(several["timbre"]) == pytest.approx(1.0, abs=1e-5)
+        if several["sounds"][:, -1].sum() > 1.5 * single["sounds"][:, -1].sum() > 0:
+            break
+    else:
+        pytest.fail("never more was heard than of one clip")
+    assert perturbed == 0.0 or len(encoder.heard) > 1
 
 
 @pytest.mark.parametrize("perturbed", [0.0, 1.0])

@@ -32,12 +32,33 @@ def test_labels_keep_to_their_frames_at_another_pace() -> None:
     mel = np.repeat(np.arange(10.0, dtype=np.float32), 8)[:, None] * np.ones((1, FORMAT.mel_bands), np.float32)
     labels = np.repeat(np.arange(10), 8)
     for factor in (0.8, 1.0, 1.3):
-        paced, own = perturbation.at_pace(mel, labels, factor)
+        paced, own = perturbation.at_pace(mel, labels, np.full(80, factor))
         assert len(paced) == len(own) == round(80 / factor)
         assert np.abs(paced[:, 0] - own).max() <= 0.5
         counts = np.bincount(own)
         assert len(counts) == 10
         assert np.abs(counts - 8 / factor).max() <= 1.5
+
+
+def test_a_stretch_in_a_hurry_leaves_the_rest_at_its_pace() -> None:
+    mel = np.arange(80.0, dtype=np.float32)[:, None] * np.ones((1, FORMAT.mel_bands), np.float32)
+    pace = np.where(np.arange(80) // 20 == 1, 2.0, 1.0)
+    paced, own = perturbation.at_pace(mel, np.arange(80), pace)
+    assert len(paced) == 70
+    assert np.abs(paced[:20, 0] - np.arange(20)).max() < 1.0
+    assert np.abs(np.diff(paced[24:28, 0]) - 2.0).max() < 0.1
+    assert np.abs(paced[-38:, 0] - np.arange(42, 80)).max() < 1.0
+    assert np.abs(own - paced[:, 0]).max() <= 0.5
+
+
+def test_some_clips_have_a_stretch_in_a_hurry() -> None:
+    drawn = [perturbation.paces(200, np.random.default_rng(seed)) for seed in range(200)]
+    hurried = [pace for pace in drawn if np.ptp(pace) > 0]
+    assert 30 <= len(hurried) <= 90
+    assert all(len(np.unique(pace)) == 2 for pace in hurried)
+    low, high = min(map(np.min, drawn)), max(map(np.max, drawn))
+    assert 0.85 <= low < 0.9
+    assert 1.7 < high <= 1.15 * perturbation.HURRY
 
 
 def test_the_same_generator_gives_the_same_body() -> None:

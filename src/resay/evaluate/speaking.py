@@ -98,4 +98,4 @@ def copy_synthesis(vocoder: Vocoder, original: Audio) -> Audio:
     original = original.resampled(FORMAT.sample_rate)
     mel, track = audio.log_mel(original.samples), pitch.track(original)
     random = np.random.Generator(np.random.Philox(0))
-    return vocoder.decode(mel, track, random.standard_normal(vocoder.noise_shape(len(mel)), dtype=np.float32))
+    return vocoder.decode(mel, track, lambda count: random.standard_normal(count, dtype=np.float32))

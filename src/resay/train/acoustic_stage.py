@@ -26,6 +26,8 @@ from .vectors import Vectors
 
 REFERENCE_FRAMES = (160, 640)
 """Length of what is heard of a speaker, 2 to 8 seconds."""
+SEVERAL, MOST = 0.3, 8
+"""Share of rows whose speaker is known by several clips, and by how many at most: a minute of them is a voice too."""
 UNHEARD, UNHEARD_ALONE = 0.1, 0.4
 """Share of rows whose speaker is known by timbre alone; of speakers with a single clip more, since its own sounds give
 away what is to be said."""
@@ -109,10 +111,8 @@ class Collator:
 
     def row(self, example: Example, random: np.random.Generator) -> dict[str, np.ndarray]:
         clip = example.clip
-        # Timbre from another clip of the same speaker, where there is one, cannot carry this clip's words.
-        siblings = self.siblings.get(clip.speaker, [example.position])
-        whose = siblings[int(random.integers(len(siblings)))] if random.random() < 0.8 else example.position
-        unheard = UNHEARD if len(siblings) > 1 else UNHEARD_ALONE
+        whose = self._whose(example, random)
+        unheard = UNHEARD if len(self.siblings.get(clip.speaker, ())) > 1 else UNHEARD_ALONE
         said, durations, factor = self._as_recorded(example), example.durations, 1.0
         if self.encoder is not None and random.random() < self.perturbed:
             factor += random.uniform(-perturbation.TRACT, perturbation.TRACT)
@@ -120,8 +120,8 @@ class Collator:
             said, durations = self._by_another(example, said, sped)
             timbre, sounds = self._another(whose, sped, random, unheard)
         else:
-            timbre, sounds = self.profiles.timbre[whose], self.sounds(whose, random, unheard)
-        timbre = timbre + random.normal(0.0, 0.01, len(timbre))
+            timbre, sounds = self.profiles.timbre[whose].mean(axis=0), self.sounds(whose, random, unheard)
+        timbre = timbre / np.linalg.norm(timbre) + random.normal(0.0, 0.01, len(timbre))
         loudness = audio.energy(said.mel) - audio.speech_level(said.mel)
         plan = acoustic.measured_plan(said.track, loudness, durations, said.middle)
         return {
@@ -149,27 +149,43 @@ class Collator:
         track = sped.along(own.track, len(mel)) * np.float32(sped.factor)
         return Said(mel, track, own.middle * sped.factor), sped.durations(example.durations, len(mel))
 
-    def _another(
-        self, position: int, sped: perturbation.Sped, random: np.random.Generator, unheard: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Timbre (192,) and sounds (K, M + 1) of some seconds of a clip by another body."""
-        assert self.encoder is not None
-        clip, part = self.recordings.clips[position], self._window(position, random)
-        mel = sped.mel(self.recordings.samples(clip, part.start, min(part.stop, clip.frames) - part.start))
-        heard = reference.scaled(degrade(mel, random) if random.random() < DEGRADED else mel)
-        timbre = self.encoder.run(mel=heard[None])["timbre"][0]
-        if random.random() < unheard:
-            return timbre, np.zeros(aligner.SOUNDS, np.float32)
-        return timbre, aligner.mean_sounds(heard, sped.along(np.asarray(self.heard.of(position)[part]), len(heard)))
+    def _whose(self, example: Example, random: np.random.Generator) -> list[int]:
+        """Places of the clips by which a row's speaker is known.
 
-    def sounds(self, position: int, random: np.random.Generator, unheard: float) -> np.ndarray:
-        """`aligner.mean_sounds` of some seconds of a clip, (K, M + 1); of nothing in the share `unheard` of calls."""
+        Another clip of the same speaker, where there is one, cannot carry this clip's words.
+        """
+        siblings = self.siblings.get(example.clip.speaker, [])
+        if not siblings or random.random() >= 0.8:
+            return [example.position]
+        count = int(random.integers(2, MOST + 1)) if random.random() < SEVERAL else 1
+        return random.choice(siblings, min(count, len(siblings)), replace=False).tolist()
+
+    def _another(
+        self, whose: list[int], sped: perturbation.Sped, random: np.random.Generator, unheard: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Timbre (192,) and sounds (K, M + 1) of some seconds of clips by another body, through one microphone."""
+        assert self.encoder is not None
+        timbres, mels, classes = [], [], []
+        microphone = int(random.integers(2**32)) if random.random() < DEGRADED else None
+        for position in whose:
+            clip, part = self.recordings.clips[position], self._window(position, random)
+            mel = sped.mel(self.recordings.samples(clip, part.start, min(part.stop, clip.frames) - part.start))
+            heard = reference.scaled(mel if microphone is None else degrade(mel, np.random.default_rng(microphone)))
+            timbres.append(self.encoder.run(mel=heard[None])["timbre"][0])
+            mels.append(heard)
+            classes.append(sped.along(np.asarray(self.heard.of(position)[part]), len(heard)))
+        if random.random() < unheard:
+            return np.mean(timbres, axis=0), np.zeros(aligner.SOUNDS, np.float32)
+        return np.mean(timbres, axis=0), aligner.mean_sounds(np.concatenate(mels), np.concatenate(classes))
+
+    def sounds(self, whose: list[int], random: np.random.Generator, unheard: float) -> np.ndarray:
+        """`aligner.mean_sounds` of some seconds of clips, (K, M + 1); of nothing in the share `unheard` of calls."""
         if random.random() < unheard:
             return np.zeros(aligner.SOUNDS, np.float32)
-        clip, part = self.recordings.clips[position], self._window(position, random)
-        return aligner.mean_sounds(
-            reference.scaled(self.recordings.mel(clip))[part], np.asarray(self.heard.of(position)[part])
-        )
+        parts = [(position, self._window(position, random)) for position in whose]
+        mels = [reference.scaled(self.recordings.mel(self.recordings.clips[at]))[part] for at, part in parts]
+        classes = [np.asarray(self.heard.of(at)[part]) for at, part in parts]
+        return aligner.mean_sounds(np.concatenate(mels), np.concatenate(classes))
 
     def _window(self, position: int, random: np.random.Generator) -> slice:
         """Where the seconds that are heard of a clip lie."""

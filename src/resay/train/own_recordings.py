@@ -80,7 +80,7 @@ class OwnCollator(Collator):
         self._codes = codes
         self._sounds = np.zeros(aligner.SOUNDS, np.float32) if profile.sounds is None else profile.sounds
 
-    def sounds(self, position: int, random: np.random.Generator, unheard: float) -> np.ndarray:
+    def sounds(self, whose: list[int], random: np.random.Generator, unheard: float) -> np.ndarray:
         return self._sounds
 
     def semantic(self, example: Example) -> np.ndarray:

@@ -15,6 +15,8 @@ from ..audio import FORMAT, log_mel, mel_filters
 
 TRACT, PACE = 0.12, 0.15
 """How far, either way, formants and tempo are moved: a child and a big man lie about that far from the middle."""
+HURRIED, HURRY = 0.3, 2.2
+"""Share of clips in which a stretch is said faster still, and how many times at most: pace changes in mid-sentence."""
 
 
 @lru_cache(maxsize=1)
@@ -38,19 +40,30 @@ def formants_moved(mel: np.ndarray, factor: float) -> np.ndarray:
     return mel[:, lower] * (1 - share) + mel[:, upper] * share
 
 
-def at_pace(mel: np.ndarray, labels: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
-    """Log mels (T, M) and a label a frame (T,), `factor` times as fast."""
-    places = np.linspace(0.0, len(mel) - 1, max(1, round(len(mel) / factor)))
+def at_pace(mel: np.ndarray, labels: np.ndarray, pace: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log mels (T, M) and a label a frame (T,), every frame so many times as fast, (T,)."""
+    ends = np.cumsum(1.0 / pace)
+    starts = ends - 1.0 / pace
+    places = np.interp(np.linspace(0.0, starts[-1], max(1, round(ends[-1]))), starts, np.arange(len(mel)))
     lower = np.floor(places).astype(int)
     upper = np.minimum(lower + 1, len(mel) - 1)
     share = (places - lower)[:, None].astype(mel.dtype)
     return mel[lower] * (1 - share) + mel[upper] * share, labels[np.rint(places).astype(int)]
 
 
+def paces(frames: int, random: np.random.Generator) -> np.ndarray:
+    """How many times as fast every frame is said, (T,): a pace of its own, and now and then a stretch in a hurry."""
+    pace = np.full(frames, 1.0 + random.uniform(-PACE, PACE))
+    if random.random() < HURRIED:
+        first, end = np.sort(random.integers(0, frames + 1, 2))
+        pace[first:end] *= random.uniform(1.0, HURRY)
+    return pace
+
+
 def perturbed(mel: np.ndarray, labels: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Log mels (T, M) and labels (T,) of the same words by another body at another pace."""
     mel = formants_moved(mel, 1.0 + random.uniform(-TRACT, TRACT))
-    return at_pace(mel, labels, 1.0 + random.uniform(-PACE, PACE))
+    return at_pace(mel, labels, paces(len(mel), random))
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,6 +37,6 @@ def picture(path: Path, mels: dict[str, np.ndarray]) -> None:
 def sound(path: Path, mel: np.ndarray, pitch: np.ndarray, vocoder: Path) -> None:
     """Log mels (T, M) with pitch (T,) in Hz, 0 where unvoiced, through an exported vocoder, as WAV."""
     decoder = Vocoder(OnnxGraph(vocoder, threads=1))
-    noise = np.random.Generator(np.random.Philox(0)).standard_normal(decoder.noise_shape(len(mel)), dtype=np.float32)
+    random = np.random.Generator(np.random.Philox(0))
     path.parent.mkdir(parents=True, exist_ok=True)
-    audio.write(path, decoder.decode(mel, pitch, noise))
+    audio.write(path, decoder.decode(mel, pitch, lambda count: random.standard_normal(count, dtype=np.float32)))
