@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 
 from resay import onnx_graph
 from resay.cli import sources
-from resay.errors import BadOption
+from resay.errors import BadOption, BrokenModel
 from resay.inference import onnxruntime
 from resay.onnx_graph import PROVIDERS, OnnxGraph
 from resay.synthesis import SHIPPED
@@ -133,3 +134,32 @@ def test_doctor_examines_the_provider_that_is_asked_for(run, without_card):
     providers = next(one for one in json.loads(found)["findings"] if one["name"] == "providers")
     assert (code, providers["well"]) == (2, False)
     assert "CUDAExecutionProvider" in providers["detail"]
+
+
+def test_a_graph_wanted_later_is_prepared_once_by_whoever_needs_it_first(monkeypatch):
+    made = []
+    session = onnx_graph.onnxruntime.InferenceSession
+
+    def counted(*arguments, **options):
+        made.append(1)
+        return session(*arguments, **options)
+
+    monkeypatch.setattr(onnx_graph.onnxruntime, "InferenceSession", counted)
+    at_once, later = OnnxGraph(GRAPH), OnnxGraph(GRAPH, later=True)
+    assert len(made) == 1
+    assert later.digest == at_once.digest
+    later.shrink()
+    assert len(made) == 1
+    with ThreadPoolExecutor(4) as pool:
+        shapes = list(pool.map(lambda _: later.shapes, range(4)))
+    assert shapes == [at_once.shapes] * 4
+    assert len(made) == 2
+
+
+def test_damage_to_a_graph_wanted_later_is_told_in_one_line(tmp_path):
+    path = tmp_path / "vocoder.onnx"
+    path.write_bytes(b"no graph")
+    graph = OnnxGraph(path, later=True)
+    for _ in range(2):
+        with pytest.raises(BrokenModel, match=r"vocoder\.onnx: damaged weights"):
+            graph.run()

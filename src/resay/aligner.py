@@ -81,8 +81,12 @@ def certainty(shape: Mapping[str, Any]) -> float:
 
 def heard(log_posteriors: np.ndarray, certain: float) -> np.ndarray:
     """The class heard in every frame, uint8 (T,), of log posteriors (T, K); `UNCERTAIN` where none is so probable."""
-    likeliest = log_posteriors.argmax(axis=1)
-    return np.where(log_posteriors.max(axis=1) > np.log(certain), likeliest, UNCERTAIN).astype(np.uint8)
+    return sure(log_posteriors.argmax(axis=1), log_posteriors.max(axis=1), certain)
+
+
+def sure(classes: np.ndarray, log_probabilities: np.ndarray, certain: float) -> np.ndarray:
+    """Classes (T,), uint8, as far as they are more probable than `certain`; `UNCERTAIN` in the other frames."""
+    return np.where(log_probabilities > np.log(certain), classes, UNCERTAIN).astype(np.uint8)
 
 
 def mean_sounds(mel: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ class OnnxGraph:
         engine_cache: Path | None = None,
         small: bool = False,
         halved: bool = False,
+        later: bool = False,
     ) -> None:
         """Load it.
 
@@ -84,10 +86,11 @@ class OnnxGraph:
             small: save memory at some cost of speed: no arena that keeps what a run needed for later runs, and no
                 packed copies of the weights.
             halved: the graph computes in 16 bits.
+            later: prepare it when it is first wanted; not everything that is installed is used by every command.
 
         Raises:
             BadOption: this onnxruntime cannot run on the provider.
-            BrokenModel: the file is missing or damaged.
+            BrokenModel: the file is missing or damaged; with `later` damage may show at the first use.
         """
         if reason := missing(provider):
             raise BadOption(f"{reason}, or use --provider cpu")
@@ -95,40 +98,77 @@ class OnnxGraph:
             content = path.read_bytes()
         except OSError as error:
             raise BrokenModel(f"{path}: weights cannot be read ({error.strerror})") from error
-        options = _options(threads, small, halved)
-        try:
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=PROVIDERS[provider], provider_options=_settings(provider, engine_cache)
-            )
-        except Exception as error:  # onnxruntime raises a family of its own, unrelated classes
-            raise BrokenModel(f"{path}: damaged weights; reinstall resay or export the model again") from error
-        self.runs_on: str = self._session.get_providers()[0]
-        """onnxruntime's name of the provider; not the one asked for where its libraries could not be loaded."""
+        self._path, self._content = path, content
+        self._options, self._provider = _options(threads, small, halved), provider
+        self._settings = _settings(provider, engine_cache)
+        self._opening = threading.Lock()
+        self._opened: Any = None
         # Runs side by side take what both need at once, in an order that never comes again, and the arena grows for an
         # hour. Runs that have all processors for themselves lose little by taking turns.
         self._turn: AbstractContextManager[Any] = threading.Lock() if threads > 1 else nullcontext()
         self._shrinks = False
-        kept = {"cpu:0": options.enable_cpu_mem_arena, "gpu:0": not self.runs_on.startswith("CPU")}
-        self._keeps = ";".join(device for device, keeps in kept.items() if keeps)
-        """Devices whose arenas keep what a run needed, for the next one."""
         self.digest = "sha256:" + hashlib.sha256(content).hexdigest()
-        self.inputs = [entry.name for entry in self._session.get_inputs()]
-        self.shapes = {entry.name: tuple(entry.shape) for entry in self._session.get_inputs()}
-        self.note: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        if not later:
+            self._open()
+
+    def _open(self) -> Any:
+        """The session, prepared by whoever wants it first. Raises BrokenModel."""
+        with self._opening:
+            if self._opened is None:
+                try:
+                    self._opened = onnxruntime.InferenceSession(
+                        self._content,
+                        self._options,
+                        providers=PROVIDERS[self._provider],
+                        provider_options=self._settings,
+                    )
+                except Exception as error:  # onnxruntime raises a family of its own, unrelated classes
+                    hint = "reinstall resay or export the model again"
+                    raise BrokenModel(f"{self._path}: damaged weights; {hint}") from error
+                self._content = b""
+        return self._opened
+
+    @cached_property
+    def runs_on(self) -> str:
+        """onnxruntime's name of the provider; not the one asked for where its libraries could not be loaded."""
+        return str(self._open().get_providers()[0])
+
+    @cached_property
+    def inputs(self) -> list[str]:
+        """Names."""
+        return list(self.shapes)
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int | str, ...]]:
+        """Of the inputs; what is open has a name."""
+        return {entry.name: tuple(entry.shape) for entry in self._open().get_inputs()}
+
+    @cached_property
+    def note(self) -> dict[str, str]:
         """What the file says about itself."""
-        self.outputs = [entry.name for entry in self._session.get_outputs()]
+        return dict(self._open().get_modelmeta().custom_metadata_map)
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        """Names."""
+        return [entry.name for entry in self._open().get_outputs()]
 
     def run(self, outputs: Sequence[str] | None = None, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Arrays of the named outputs (all by default)."""
         names = list(outputs) if outputs else self.outputs
-        options = None
+        session, options = self._open(), None
         if self._shrinks:
             self._shrinks, options = False, onnxruntime.RunOptions()
-            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", self._keeps)
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", self._keeps())
         with self._turn:
-            found = self._session.run(names, inputs, options)
+            found = session.run(names, inputs, options)
         return dict(zip(names, found, strict=True))
+
+    def _keeps(self) -> str:
+        """Devices whose arenas keep what a run needed, for the next one."""
+        kept = {"cpu:0": self._options.enable_cpu_mem_arena, "gpu:0": not self.runs_on.startswith("CPU")}
+        return ";".join(device for device, keeps in kept.items() if keeps)
 
     def shrink(self) -> None:
         """Give back, at the end of the next run, the memory that is kept for later runs."""
-        self._shrinks = bool(self._keeps)
+        self._shrinks = self._opened is not None and bool(self._keeps())

@@ -163,7 +163,9 @@ class Engine:
         self.identity = weights.identity(self.shape)
         small, halved = _form(self.shape)
         graphs = {
-            name: OnnxGraph(folder / f"{name}.onnx", threads, provider, engine_cache, small, halved)
+            name: OnnxGraph(
+                folder / f"{name}.onnx", threads, provider, engine_cache, small, halved, later=name in WANTED_LATER
+            )
             for name in weights.GRAPHS
         }
         self.digests = weights.digests_of({name: graph.digest for name, graph in graphs.items()}, self.shape)
@@ -174,7 +176,7 @@ class Engine:
             adapter.fit(self.digests)
             self.digests[shared_adapter.STAGE] = adapter.digest
         self._graphs = tuple(graphs.values())
-        self.runs_on = frozenset(graph.runs_on for graph in graphs.values())
+        self.runs_on = frozenset(graph.runs_on for name, graph in graphs.items() if name not in WANTED_LATER)
         """onnxruntime's names of the providers that were found."""
         try:
             codes = Codes(**{name: np.array(self.shape["codes"][name], dtype=np.float32) for name in CODE_NAMES})
@@ -333,6 +335,8 @@ class Engine:
         yield from upper_band.added(resampled(sound, request.sample_rate), above)
 
 
+WANTED_LATER = ("reference", "aligner", "upper_band")
+"""Graphs that speaking with a voice from the library does without."""
 CODE_NAMES = ("durations", "pitch", "energy")
 NATIVE = 0.999
 """Cosine from which a timbre is a native's own."""

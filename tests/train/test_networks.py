@@ -31,6 +31,7 @@ from resay.train import (  # noqa: E402
     recordings,
     reference_net,
     release,
+    teaching,
     vectors,
     vocoder_net,
     vocoder_stage,
@@ -309,6 +310,27 @@ def test_the_critic_hears_recordings_as_they_are(
     found = critic.losses(critic.AcousticTraining(ACOUSTIC), varied.batch(rows, np.random.default_rng(0)))
     assert "mel" in found
     assert ("critic" in found) == (perturbed == 0.0)
+
+
+def test_the_aligner_hears_half_of_the_rows_each_time(collator: acoustic_stage.Collator, cache: Path) -> None:
+    torch.manual_seed(0)
+    rows = acoustic_stage.examples(collator.recordings, cache)[:4]
+    batch = collator.batch(rows, np.random.default_rng(0))
+    lengths = {int(length) for length in batch["mask"].sum(dim=(1, 2))}
+    heard: list[tuple[int, ...]] = []
+
+    class Listening(aligner_net.AlignerNet):
+        def forward(self, mel: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+            heard.append(tuple(mel.shape[:2]))
+            return super().forward(mel, mask)
+
+    ears = teaching.Ears(Listening(ALIGNER).eval().requires_grad_(False))
+    training = critic.AcousticTraining(ACOUSTIC)
+    for _ in range(4):
+        found = critic.losses(training, batch, ears=ears)
+        assert float(found["misheard"].detach()) > 0.0
+    assert {count for count, _ in heard} == {2}
+    assert {longest for _, longest in heard} <= lengths
 
 
 def test_rates_and_what_is_usual_are_kept(cache: Path) -> None:

@@ -17,7 +17,7 @@ import torch
 from rich.progress import track as progress
 
 from .. import audio, reference
-from ..aligner import CLASS_OF, CLASSES, LEFT_OUT, SILENCE, UNCERTAIN, monotonic_search
+from ..aligner import CLASS_OF, CLASSES, LEFT_OUT, SILENCE, monotonic_search, sure
 from ..text import phonemes
 from . import annotations
 from .aligner_net import AlignerNet, losses
@@ -147,7 +147,7 @@ def align_all(net: AlignerNet, recordings: Recordings, cache: Path, left_out: in
     for group in progress(groups, "alignment", transient=True):
         clips = [waiting[index] for index in group]
         for clip, it in zip(clips, _align(net, recordings, clips, known), strict=True):
-            found[clip.id], likeliest[clip.id] = it.durations.tolist(), (it.classes, it.probabilities)
+            found[clip.id], likeliest[clip.id] = it.durations.tolist(), (it.classes, it.log_probabilities)
             likelihoods.setdefault(clip.set, []).append((it.likelihood, clip.id))
     for pairs in likelihoods.values():
         pairs.sort()
@@ -155,10 +155,8 @@ def align_all(net: AlignerNet, recordings: Recordings, cache: Path, left_out: in
             del found[clip_id]
     annotations.write_durations(cache, found)
     annotations.write_rates(recordings, cache, found)
-    certain = float(np.quantile(np.concatenate([probabilities for _, probabilities in likeliest.values()]), LEFT_OUT))
-    classes = {
-        name: np.where(probabilities > certain, heard, UNCERTAIN) for name, (heard, probabilities) in likeliest.items()
-    }
+    certain = float(np.exp(np.quantile(np.concatenate([logs for _, logs in likeliest.values()]), LEFT_OUT)))
+    classes = {name: sure(heard, logs, certain) for name, (heard, logs) in likeliest.items()}
     annotations.write_heard(recordings, cache, classes, certain)
     return {name: float(np.mean([value for value, _ in pairs])) for name, pairs in likelihoods.items()}
 
@@ -171,7 +169,7 @@ class _Found:
     """(P,)."""
     classes: np.ndarray
     """The likeliest of every frame, uint8 (T,)."""
-    probabilities: np.ndarray
+    log_probabilities: np.ndarray
     """Of these classes, float32 (T,)."""
     likelihood: float
     """Mean log posterior a frame on the path."""
@@ -192,6 +190,6 @@ def _align(net: AlignerNet, recordings: Recordings, clips: list[Clip], known: di
         owner = np.repeat(np.arange(count), paths[row, :count])
         likelihood = float(score[row, owner, np.arange(len(owner))].mean())
         own = posteriors[row, : lengths[row]]
-        found = _Found(paths[row, :count], own.argmax(axis=1).astype(np.uint8), np.exp(own.max(axis=1)), likelihood)
+        found = _Found(paths[row, :count], own.argmax(axis=1).astype(np.uint8), own.max(axis=1), likelihood)
         answer.append(found)
     return answer

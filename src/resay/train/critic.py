@@ -18,6 +18,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from .acoustic_net import PLAN_COLUMNS, AcousticNet, AcousticShape, spoken
+from .aligner_net import AlignerNet
 from .teaching import Ears, Listener, likeness, misheard
 
 STRETCH = 64
@@ -84,6 +85,8 @@ WEIGHTS = {
 """Factors of the model's own losses, of the contest's, and of what those hear who listen."""
 STEEPNESS_STRETCHES = 6
 """Stretches of a batch that hold the critic's slope down."""
+UNDERSTOOD = 0.5
+"""Share of a batch's rows that the aligner hears: it costs as much as half of the model."""
 LISTENED, LISTENED_FRAMES, LISTENED_SHARE = 6, 128, 1 / 3
 """Stretches of a batch that the listener hears, their length, 1.6 s, and the share of batches: it costs more than all
 the rest."""
@@ -110,6 +113,15 @@ def _stretches(
     speaker = torch.cat([batch["timbre"] * batch["timbre"].shape[1] ** 0.5, batch["quality"]], dim=1)
     real, made, comb = (values[rows[:, None], at] for values in (batch["mel"], said, harmonics))
     return real, made, comb, speaker[rows]
+
+
+def _misheard(aligner: AlignerNet, batch: dict[str, Tensor], said: Tensor) -> Tensor:
+    """What `teaching.misheard` says of some of the rows."""
+    count = len(said)
+    rows = torch.randperm(count, device=said.device)[: max(1, round(UNDERSTOOD * count))]
+    mask = batch["mask"][rows]
+    longest = int(mask.sum(dim=1).max())
+    return misheard(aligner, *(part[:, :longest] for part in (said[rows], batch["mel"][rows], mask)))
 
 
 def _heard(listener: Listener, batch: dict[str, Tensor], said: Tensor) -> dict[str, Tensor]:
@@ -139,7 +151,7 @@ def losses(
     """
     found, said = spoken(training.inner, batch, latent_kept)
     if ears is not None:
-        found["misheard"] = misheard(ears.aligner, said, batch["mel"], batch["mask"])
+        found["misheard"] = _misheard(ears.aligner, batch, said)
         if ears.listener is not None and torch.rand(()) < LISTENED_SHARE:
             found |= _heard(ears.listener, batch, said)
     real, made, harmonics, speaker = _stretches(batch, said, training.stretches)
