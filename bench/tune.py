@@ -44,8 +44,8 @@ against those. Where a speaker encoder has taught the weights, the other one is 
 ## Words, speed, sharpness
 
 {costs}
-Errors {before:.1f} % before, {after:.1f} % after. Sharpness: how much neighbouring mel bands differ, as a share of the
-speaker's recordings.
+Errors {before:.1f} % before, {mean:.1f} % with the mean profile alone, {after:.1f} % after. Sharpness: how much
+neighbouring mel bands differ, as a share of the speaker's recordings.
 
 Measured on {machine.processor}, {machine.cores} cores (load {machine.load:.1f}).
 """
@@ -59,8 +59,8 @@ class Found:
     language: str
     likeness: dict[str, tuple[float, float, float, float]]
     """By encoder: of the same person, zero-shot, of the mean profile over the minute without an adapter, tuned."""
-    errors: tuple[float, float]
-    """Percent, zero-shot and tuned."""
+    errors: tuple[float, float, float]
+    """Percent, zero-shot, of the mean profile, tuned."""
     factors: tuple[float, float]
     """Real time factors, zero-shot and tuned."""
     sharpness: tuple[float, float]
@@ -134,7 +134,7 @@ class Trial:
             speaker=clips[0].speaker,
             language=language,
             likeness={name: tuple(one[name] for one in likeness) for name in same},
-            errors=(before.errors, after.errors),
+            errors=(before.errors, spoken[1].errors, after.errors),
             factors=(before.factor, after.factor),
             sharpness=(sharpness(before.sounds) / natural, sharpness(after.sounds) / natural),
             minutes=minutes,
@@ -199,7 +199,8 @@ def _page(found: list[Found], profile: str, count: int) -> str:
         similarity="\n".join(_similarity(found, encoder) for encoder in found[0].likeness),
         costs=_costs(found),
         before=float(np.mean([one.errors[0] for one in found])),
-        after=float(np.mean([one.errors[1] for one in found])),
+        mean=float(np.mean([one.errors[1] for one in found])),
+        after=float(np.mean([one.errors[2] for one in found])),
         machine=about.machine(),
     )
 
@@ -219,7 +220,8 @@ def _similarity(found: list[Found], encoder: str) -> str:
 
 
 def _costs(found: list[Found]) -> str:
-    head = ["speaker", *(f"{name} {when}" for name in ("errors", "RTF", "sharpness") for when in ("before", "after"))]
+    head = ["speaker", "errors before", "errors of the mean profile", "errors after"]
+    head += [f"{name} {when}" for name in ("RTF", "sharpness") for when in ("before", "after")]
     rows = []
     for place, one in enumerate(found, start=1):
         cells = [*(f"{rate:.1f} %" for rate in one.errors), *(f"{factor:.3f}" for factor in one.factors)]

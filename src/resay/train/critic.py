@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from .acoustic_net import PLAN_COLUMNS, AcousticNet, AcousticShape, spoken
+from .acoustic_net import PLAN_COLUMNS, AcousticNet, AcousticShape, emphasis, spoken
 from .aligner_net import AlignerNet
 from .teaching import Ears, Listener, likeness, misheard
 
@@ -119,9 +119,9 @@ def _misheard(aligner: AlignerNet, batch: dict[str, Tensor], said: Tensor) -> Te
     """What `teaching.misheard` says of some of the rows."""
     count = len(said)
     rows = torch.randperm(count, device=said.device)[: max(1, round(UNDERSTOOD * count))]
-    mask = batch["mask"][rows]
-    longest = int(mask.sum(dim=1).max())
-    return misheard(aligner, *(part[:, :longest] for part in (said[rows], batch["mel"][rows], mask)))
+    longest = int(batch["mask"][rows].sum(dim=1).max())
+    parts = (said, batch["mel"], batch["mask"], emphasis(batch))
+    return misheard(aligner, *(part[rows, :longest] for part in parts))
 
 
 def _heard(listener: Listener, batch: dict[str, Tensor], said: Tensor) -> dict[str, Tensor]:
