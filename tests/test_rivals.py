@@ -122,6 +122,17 @@ def test_mandarin_tones_stand_behind_the_vowel() -> None:
     assert spelt("儿子爬上山坡。", "zh", rival_phonemes.KOKORO).replace(" ", "") == "ɚ↗ʦɨpʰa↗ʂa↘ŋʂa→npʰwo→."
 
 
+@pytest.mark.parametrize(("words", "language"), [(ENGLISH, "en"), (MANDARIN, "zh"), ("Well, (so) 你好 — OK.", "en")])
+def test_every_phoneme_knows_what_was_written_for_it(words: str, language: str) -> None:
+    (sentence,) = text.sentences(words, language)
+    parts = rival_phonemes.spelled(sentence, rival_phonemes.KOKORO)
+    assert len(parts) == len(sentence.phonemes)
+    assert all(parts[1:-1])
+    assert (parts[0], parts[-1]) == ("", "")
+    assert "".join(parts) == rival_phonemes.spell(sentence, rival_phonemes.KOKORO)
+    assert "  " not in "".join(parts)
+
+
 def test_every_phoneme_can_be_written_for_kokoro() -> None:
     for symbol in text.phonemes.SYMBOLS[4:]:
         sentence = text.Sentence("", "", (), ("^", symbol, "$"), (0, 0))

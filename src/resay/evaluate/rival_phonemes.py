@@ -92,6 +92,11 @@ _SIBILANTS = frozenset("zh ch sh r z c s".split())
 
 def spell(sentence: Sentence, alphabet: Alphabet) -> str:
     """A sentence in a rival's symbols, words apart by spaces. Raises BadText for a sound that it cannot write."""
+    return "".join(spelled(sentence, alphabet))
+
+
+def spelled(sentence: Sentence, alphabet: Alphabet) -> list[str]:
+    """`spell`, phoneme by phoneme; some are written as nothing."""
     unstressed = {
         place
         for word in sentence.words
@@ -101,7 +106,16 @@ def spell(sentence: Sentence, alphabet: Alphabet) -> str:
     written = [
         _written(sentence.phonemes, place, alphabet, place in unstressed) for place in range(len(sentence.phonemes))
     ]
-    return " ".join("".join(written).split())
+    found, apart = [], True
+    for symbols in written:
+        kept = ""
+        for symbol in symbols:
+            kept += "" if symbol == " " and apart else symbol
+            apart = symbol == " "
+        found.append(kept)
+    last = max((place for place, kept in enumerate(found) if kept), default=0)
+    found[last] = found[last].rstrip(" ")
+    return found
 
 
 def symbols(alphabet: Alphabet) -> set[str]:

@@ -80,14 +80,14 @@ WEIGHTS = {
     "matched": 1.0,
     "misheard": 0.15,
     "heard": 0.6,
-    "likeness": 0.5,
+    "likeness": 0.8,
 }
 """Factors of the model's own losses, of the contest's, and of what those hear who listen."""
 STEEPNESS_STRETCHES = 6
 """Stretches of a batch that hold the critic's slope down."""
 UNDERSTOOD = 0.5
 """Share of a batch's rows that the aligner hears: it costs as much as half of the model."""
-LISTENED, LISTENED_FRAMES, LISTENED_SHARE = 6, 128, 1 / 3
+LISTENED, LISTENED_FRAMES, LISTENED_SHARE = 6, 128, 1 / 2
 """Stretches of a batch that the listener hears, their length, 1.6 s, and the share of batches: it costs more than all
 the rest."""
 
