@@ -45,7 +45,7 @@ def test_each_sound_is_moved_by_as_much_as_was_heard_of_it() -> None:
     ]
     found = own_sounds.shifts(heard, said)
     assert found.shape == (SOUNDS[0], FORMAT.mel_bands)
-    assert found[ONE] == pytest.approx(0.75 * 0.75 * (1.0 - 0.2))
+    assert found[ONE] == pytest.approx(own_sounds.SHARE * 0.75 * 0.75 * (1.0 - 0.2))
     assert not np.delete(found, ONE, axis=0).any()  # neither the room's silence nor what was never heard
 
 

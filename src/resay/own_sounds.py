@@ -38,6 +38,9 @@ SENTENCES = {
 """What is rehearsed, by language: together nearly all of its sounds."""
 PRIOR = 1.0
 """Frames: a sound that was heard for so long is believed by half."""
+SHARE = 0.5
+"""Of what is missing that is added. A mean is of all contexts: with the whole of it words run into each other, most in
+voices of a minute, whose every sound was heard for long; likeness has little of the second half."""
 SMOOTHED = 5
 """Frames over which one sound's shift passes into the next one's."""
 
@@ -86,15 +89,16 @@ def frame_classes(ids: np.ndarray, durations: np.ndarray) -> np.ndarray:
 
 
 def shifts(heard: np.ndarray, said: Sequence[np.ndarray]) -> np.ndarray:
-    """How far each class lies from where the speaker has it, float32 (K, M), in scaled mels.
+    """What moves each class towards where the speaker has it, float32 (K, M), in scaled mels.
 
-    `heard` and each of `said` are `aligner.mean_sounds` (K, M + 1). Silence is left alone: it is the room's.
+    It is `SHARE` of the way, and less where little was heard. `heard` and each of `said` are `aligner.mean_sounds`
+    (K, M + 1). Silence is left alone: it is the room's.
     """
     counts = np.sum([one[:, -1] for one in said], axis=0)
     means = np.sum([one[:, :-1] * one[:, -1:] for one in said], axis=0) / np.maximum(counts, 1.0)[:, None]
     trust = heard[:, -1] / (heard[:, -1] + PRIOR) * counts / (counts + PRIOR)
     trust[SILENCE] = 0.0
-    return (trust[:, None] * (heard[:, :-1] - means)).astype(np.float32)
+    return (SHARE * trust[:, None] * (heard[:, :-1] - means)).astype(np.float32)
 
 
 def along(shifts: np.ndarray, ids: np.ndarray, durations: np.ndarray) -> np.ndarray:
