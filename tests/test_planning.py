@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -91,6 +92,14 @@ def test_a_plan_that_is_there_is_spoken_as_it_is() -> None:
     plan = CODES.plan(tokens(20, 2))
     assert Planning.of(plan).settled(3) is plan
     assert Planning.of(plan).whole is plan
+
+
+def test_what_goes_to_another_process_is_planned_first() -> None:
+    rows = tokens(20, 3)
+    planning = Planning(iter(Tokens(rows)), 20, CODES, lambda plan: plan)
+    planning.settled(5)
+    sent = pickle.loads(pickle.dumps(planning))
+    assert sent.whole.to_json() == CODES.plan(rows).to_json()
 
 
 @pytest.mark.parametrize("speed", [0.7, 1.0, 1.6])
