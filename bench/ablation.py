@@ -20,6 +20,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ from resay.evaluate.hearing import Utterance, hear, rows
 from resay.evaluate.held_out import Person
 from resay.evaluate.judges import Judges
 from resay.evaluate.tables import figure, percent, table
-from resay.synthesis import SHIPPED, Engine
+from resay.synthesis import SHIPPED, Engine, standard_normal
 from resay.voices import Voice
 
 
@@ -60,7 +61,7 @@ def said_as_measured(engine: Engine, person: Person, voice: Voice) -> Audio | No
     meaning, shifts = engine.semantic.vectors(sentence, None), engine.shifts(voice)
     made, hertz = engine.acoustic.render(sentence.ids, plan, profile, np.zeros, meaning, shifts)
     random = np.random.Generator(np.random.Philox(0))
-    return engine.vocoder.decode(made, hertz, lambda count: random.standard_normal(count, dtype=np.float32))
+    return engine.vocoder.decode(made, hertz, partial(standard_normal, random))
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,8 +35,6 @@ from resay.train.release import DEFAULT_VOICES
 
 DURATIONS, PITCH = "/encoder/Clip_output_0", "/encoder/F0_proj/Conv_output_0"
 """Of a symbol in units of 25 ms; in Hz, two to a unit."""
-UNIT = 600
-"""Samples of a unit."""
 TIMBRE = STYLE_WIDTH // 2
 """Numbers of a style that shape the sound; the others shape the delivery."""
 SOUNDS = (8, 90)
@@ -112,7 +110,7 @@ class Casting:
             # In seven of ten their own language: that is what they are asked for most.
             own = self._random.random() < 0.7
             names = [name for other, name in self._natives if (other == language) == own]
-            alone: Mixture = [(names[int(self._random.integers(len(names)))], 1.0)]
+            alone: Mixture = [(self._any(names), 1.0)]
             return alone, alone if own else self._mixed(language)
         if self._random.random() < ALONE:
             return [(self._any(self._names), 1.0)], self._mixed(language)

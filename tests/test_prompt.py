@@ -88,7 +88,8 @@ def planned(codes: Codes, steps: Steps, sampling: Sampling, said: Prompt | None 
     model = ProsodyModel(Text("ids", "semantic"), steps, Heads(), codes, (0, 3))  # type: ignore[arg-type]
     speaker = Profile(np.zeros(192, np.float32), np.zeros(16, np.float32), 150.0)
     meaning = np.ones((len(SENTENCE.ids), 64), np.float32)
-    return model.plan(SENTENCE.ids, speaker, np.random.default_rng(7), sampling, meaning, said)
+    tokens = model.tokens(SENTENCE.ids, speaker, np.random.default_rng(7), sampling, meaning, said)
+    return codes.plan(np.array(list(tokens)))
 
 
 def test_a_prompt_moves_no_random_number(codes: Codes, steps: Steps, said: Prompt) -> None:

@@ -196,16 +196,7 @@ class Mute(Engine):
     def shifts(self, voice: Voice) -> None:
         """There is nothing that could rehearse."""
 
-    def _render(
-        self,
-        request: Request,
-        sentence: Sentence,
-        planning: Planning,
-        profile: Profile,
-        index: int,
-        meaning: object,
-        shifts: object,
-    ) -> Iterator[Audio]:
+    def _render(self, request: Request, sentence: Sentence, planning: Planning, *_: object) -> Iterator[Audio]:
         yield Audio(np.zeros(FORMAT.hop * len(planning.whole.durations), np.float32))
 
 

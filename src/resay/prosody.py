@@ -172,19 +172,6 @@ class ProsodyModel:
         self._cache = cache
         self._shared = shared
 
-    def plan(
-        self,
-        ids: np.ndarray,
-        profile: Profile,
-        random: np.random.Generator,
-        sampling: Sampling,
-        meaning: np.ndarray | None = None,
-        prompt: Prompt | None = None,
-    ) -> Plan:
-        """What `tokens` of the same arguments stand for."""
-        drawn = list(self.tokens(ids, profile, random, sampling, meaning, prompt))
-        return self._codes.plan(np.array(drawn, dtype=np.int64))
-
     def tokens(
         self,
         ids: np.ndarray,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from .. import audio, consent, measure, pitch
 from ..audio import FORMAT, Audio
 from ..errors import BadAudio
-from ..synthesis import Engine, Piece, Request
+from ..synthesis import Engine, Piece, Request, standard_normal
 from ..vocoder import Vocoder
 from ..voices import Voice
 from . import norms
@@ -98,4 +99,4 @@ def copy_synthesis(vocoder: Vocoder, original: Audio) -> Audio:
     original = original.resampled(FORMAT.sample_rate)
     mel, track = audio.log_mel(original.samples), pitch.track(original)
     random = np.random.Generator(np.random.Philox(0))
-    return vocoder.decode(mel, track, lambda count: random.standard_normal(count, dtype=np.float32))
+    return vocoder.decode(mel, track, partial(standard_normal, random))

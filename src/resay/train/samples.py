@@ -5,12 +5,14 @@ Letters: T frames, M mel bands.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from .. import audio
 from ..onnx_graph import OnnxGraph
+from ..synthesis import standard_normal
 from ..vocoder import Vocoder
 
 
@@ -39,4 +41,4 @@ def sound(path: Path, mel: np.ndarray, pitch: np.ndarray, vocoder: Path) -> None
     decoder = Vocoder(OnnxGraph(vocoder, threads=1))
     random = np.random.Generator(np.random.Philox(0))
     path.parent.mkdir(parents=True, exist_ok=True)
-    audio.write(path, decoder.decode(mel, pitch, lambda count: random.standard_normal(count, dtype=np.float32)))
+    audio.write(path, decoder.decode(mel, pitch, partial(standard_normal, random)))

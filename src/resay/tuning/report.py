@@ -91,7 +91,8 @@ def _unfit(engine: Engine, voice: Voice, own: Own, back: Sequence[int]) -> float
     for row in back:
         meant = own.examples[row].durations
         random = stream_of_randomness(SEED, row, "prosody")
-        plan = engine.prosody.plan(own.examples[row].ids, voice.profile, random, Sampling(), own.meanings[row])
+        tokens = engine.prosody.tokens(own.examples[row].ids, voice.profile, random, Sampling(), own.meanings[row])
+        plan = engine.codes.plan(np.array(list(tokens)))
         found.append(100 * float(np.abs(plan.durations - meant).sum() / meant.sum()))
     return float(np.mean(found))
 
