@@ -21,7 +21,7 @@ from rich.progress import track as progress
 import resay
 from resay import alignment, audio
 from resay.aligner import Aligner
-from resay.alignment import aligning, search
+from resay.alignment import aligning
 from resay.audio import FORMAT
 from resay.errors import BadAudio
 from resay.evaluate import transcripts
@@ -82,7 +82,7 @@ def times(clip: Clip, score: np.ndarray, true: np.ndarray, found: Times) -> None
     """Compare where sounds begin, in frames `true` (P + 1,), with where the search puts them."""
     assert clip.phonemes is not None
     sentence = Sentence(clip.text, clip.text, (), clip.phonemes, (0, 0))
-    durations = search.path(aligning.floored(score), aligning.states_of(sentence))
+    durations = aligning.way(aligning.floored(score), sentence)
     edges = np.concatenate([[0], np.cumsum(durations)])
     sounds = [at for at, symbol in enumerate(clip.phonemes) if not phonemes.is_pause(symbol)]
     found.starts += [float((edges[at] - true[at]) * FRAME) for at in sounds]

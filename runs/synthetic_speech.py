@@ -1,11 +1,12 @@
 """More clean speech to train on, with exact durations and pitch, from Kokoro-82M v1.0 (hexgrad, Apache-2.0).
 
     python runs/synthetic_speech.py KOKORO --zh TEXT.gz --en TEXT.gz --into DIR
-                                    [--shards 20] [--clips 100] [--seed 0] [--threads 1]
+                                    [--shards 20] [--clips 100] [--natives 0.4] [--seed 0] [--threads 1]
 
-KOKORO is the folder that `resay evaluate --rival kokoro=DIR` takes; the texts hold a sentence a line. Writes shards as
-the corpus has them (`made-00.tar`, `.jsonl`, `-pitch.npz`), which `resay train features DIR` reads. Shards that are
-there are left alone: a stopped run goes on, and the same seed makes the same shards in any order.
+KOKORO is the folder that `resay evaluate --rival kokoro=DIR` takes; the texts hold a sentence a line. Of the clips the
+share NATIVES is by the default voices; the others are single voices or mixtures of two, which are speakers that nobody
+else is. Writes shards as the corpus has them (`made-00.tar`, `.jsonl`, `-pitch.npz`), which `resay train features DIR`
+reads. Shards that are there are left alone: a stopped run goes on; the same seed makes the same shards in any order.
 """
 
 from __future__ import annotations
@@ -39,9 +40,8 @@ TIMBRE = STYLE_WIDTH // 2
 """Numbers of a style that shape the sound; the others shape the delivery."""
 SOUNDS = (8, 90)
 """Phonemes of a sentence, fewest and most."""
-OF_NATIVES, ALONE = 0.4, 0.3
-"""Share of clips by the default voices; of the others the share of single voices. The rest are mixtures of two, which
-are speakers that nobody else is."""
+ALONE = 0.3
+"""Share of single voices among those that are no default voice's."""
 Mixture = list[tuple[str, float]]
 
 
@@ -100,13 +100,14 @@ def sentences(path: Path, language: str, random: np.random.Generator) -> Iterato
 class Casting:
     """Who says the next sentence."""
 
-    def __init__(self, names: list[str], random: np.random.Generator) -> None:
-        self._names, self._random = sorted(names), random
+    def __init__(self, names: list[str], share: float, random: np.random.Generator) -> None:
+        """`share` is that of the default voices."""
+        self._names, self._share, self._random = sorted(names), share, random
         self._natives = [(language, blend.split(":")[0]) for language, _, blend, _ in DEFAULT_VOICES.values()]
 
     def of(self, language: str) -> tuple[Mixture, Mixture]:
         """Timbre and delivery."""
-        if self._random.random() < OF_NATIVES:
+        if self._random.random() < self._share:
             # In seven of ten their own language: that is what they are asked for most.
             own = self._random.random() < 0.7
             names = [name for other, name in self._natives if (other == language) == own]
@@ -129,11 +130,13 @@ class Casting:
         return [(first, 1.0)] if first == second else [(first, share), (second, round(1.0 - share, 2))]
 
 
-def rows(teacher: Teacher, texts: dict[str, Path], shard: int, count: int, seed: int) -> Iterator[dict[str, Any]]:
+def rows(
+    teacher: Teacher, texts: dict[str, Path], shard: int, count: int, natives: float, seed: int
+) -> Iterator[dict[str, Any]]:
     """The clips of a shard: what the corpus says of one, with its sound and its pitch."""
     random = np.random.Generator(np.random.Philox(key=np.array([seed, shard], dtype=np.uint64)))
     waiting = {language: sentences(path, language, random) for language, path in texts.items()}
-    casting = Casting(list(teacher.styles), random)
+    casting = Casting(list(teacher.styles), natives, random)
     for number in range(count):
         language = sorted(texts)[number % len(texts)]
         line, sentence = next(waiting[language])
@@ -188,6 +191,7 @@ def main() -> int:
     parser.add_argument("--into", type=Path, required=True)
     parser.add_argument("--shards", type=int, default=20)
     parser.add_argument("--clips", type=int, default=100)
+    parser.add_argument("--natives", type=float, default=0.4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -196,7 +200,9 @@ def main() -> int:
     for shard in progress(range(options.shards), "shards"):
         name = f"made-{shard:02d}"
         if not (options.into / f"{name}.jsonl").exists():
-            clips = rows(teacher, {"zh": options.zh, "en": options.en}, shard, options.clips, options.seed)
+            clips = rows(
+                teacher, {"zh": options.zh, "en": options.en}, shard, options.clips, options.natives, options.seed
+            )
             write(clips, options.into, name)
     return 0
 

@@ -99,6 +99,23 @@ def test_mandarin_has_characters() -> None:
         assert before.end <= after.start + 1e-9
 
 
+def test_a_sound_keeps_its_least_length_where_there_is_room() -> None:
+    sentence = text.sentence(TEXT)
+    sounding = phonemes.IS_SOUND[sentence.ids]
+    vowels = phonemes.ACCENT_OF[sentence.ids] > 0
+    for frames, least in ((6, aligning.LEAST), (2, (1, 1))):
+        classes = sounds_of(TEXT, frames)
+        # A consonant and a vowel that are not heard where they are said: nothing but room keeps them from vanishing.
+        for base in (CLASS_OF[phonemes.INDEX["B"]], CLASS_OF[phonemes.INDEX["AO1"]]):
+            classes = [SILENCE if number == base else number for number in classes]
+        found = aligning.way(Told(classes).scores, sentence)
+        assert found.sum() == len(classes)
+        assert found[sounding & ~vowels].min() == least[0]
+        assert found[vowels].min() == least[1]
+    with pytest.raises(ValueError, match="shorter than its text"):
+        aligning.way(Told([SILENCE] * 9).scores, sentence)
+
+
 def test_a_band_around_the_way_finds_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
     classes = sounds_of(TEXT)
     score, states = Told(classes, 0.6).scores, aligning.states_of(text.sentence(TEXT))

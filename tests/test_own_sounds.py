@@ -49,6 +49,18 @@ def test_each_sound_is_moved_by_as_much_as_was_heard_of_it() -> None:
     assert not np.delete(found, ONE, axis=0).any()  # neither the room's silence nor what was never heard
 
 
+def test_a_voice_that_was_heard_for_long_is_moved_by_less() -> None:
+    def moved(seconds: float) -> float:
+        each = FORMAT.frame_rate * seconds / 2
+        heard = sounds(**{f"c{SILENCE}": (9_000, 1.0), f"c{ONE}": (each, 1.0), f"c{TWO}": (each, 1.0)})
+        found = own_sounds.shifts(heard, [sounds(**{f"c{ONE}": (9_999, 0.0), f"c{TWO}": (9_999, 0.0)})])
+        return float(found[ONE].mean())
+
+    assert moved(2.0) == pytest.approx(own_sounds.SHARE, rel=0.02)
+    assert moved(4.0) == pytest.approx(own_sounds.SHARE, rel=0.01)
+    assert moved(20.0) == pytest.approx(own_sounds.SHARE / 5, rel=0.01)
+
+
 def test_shifts_pass_smoothly_from_sound_to_sound() -> None:
     shifts = np.zeros((SOUNDS[0], FORMAT.mel_bands), np.float32)
     shifts[ONE] = 1.0

@@ -3,7 +3,8 @@
 The acoustic model goes part of the way from everybody's sounds to a stranger's. How far it has come shows in a few
 sentences that it rehearses with the voice: for every class of sound the mean frame said is compared with the mean frame
 heard in the clip, and what is missing is added wherever that sound is spoken. Recognisers adapt their means to a
-speaker in the same way, each by as much as was heard of it (MAP adaptation, Gauvain and Lee 1994).
+speaker in the same way, each by as much as was heard of it (MAP adaptation, Gauvain and Lee 1994). A voice that was
+heard for long the model knows by itself, and it is moved by less.
 
 Letters in shapes: P phonemes, T mel frames, M mel bands, K classes of sound.
 """
@@ -39,8 +40,11 @@ SENTENCES = {
 PRIOR = 1.0
 """Frames: a sound that was heard for so long is believed by half."""
 SHARE = 0.5
-"""Of what is missing that is added. A mean is of all contexts: with the whole of it words run into each other, most in
-voices of a minute, whose every sound was heard for long; likeness has little of the second half."""
+"""Of what is missing that is added. A mean is of all contexts: with the whole of it words run into each other;
+likeness has little of the second half."""
+ENOUGH = 320.0
+"""Frames of certain sounds, some twelve seconds of speech. Of a voice that was heard for longer less is added, in
+inverse proportion: of a minute's means words suffered most, and likeness gained nothing by them."""
 SMOOTHED = 5
 """Frames over which one sound's shift passes into the next one's."""
 
@@ -91,14 +95,16 @@ def frame_classes(ids: np.ndarray, durations: np.ndarray) -> np.ndarray:
 def shifts(heard: np.ndarray, said: Sequence[np.ndarray]) -> np.ndarray:
     """What moves each class towards where the speaker has it, float32 (K, M), in scaled mels.
 
-    It is `SHARE` of the way, and less where little was heard. `heard` and each of `said` are `aligner.mean_sounds`
-    (K, M + 1). Silence is left alone: it is the room's.
+    It is `SHARE` of the way; less where little was heard of a sound, or more than `ENOUGH` of all of them. `heard` and
+    each of `said` are `aligner.mean_sounds` (K, M + 1). Silence is left alone: it is the room's.
     """
     counts = np.sum([one[:, -1] for one in said], axis=0)
     means = np.sum([one[:, :-1] * one[:, -1:] for one in said], axis=0) / np.maximum(counts, 1.0)[:, None]
     trust = heard[:, -1] / (heard[:, -1] + PRIOR) * counts / (counts + PRIOR)
     trust[SILENCE] = 0.0
-    return (SHARE * trust[:, None] * (heard[:, :-1] - means)).astype(np.float32)
+    frames = heard[:, -1].sum() - heard[SILENCE, -1]
+    share = SHARE * min(1.0, ENOUGH / max(frames, 1.0))
+    return (share * trust[:, None] * (heard[:, :-1] - means)).astype(np.float32)
 
 
 def along(shifts: np.ndarray, ids: np.ndarray, durations: np.ndarray) -> np.ndarray:

@@ -438,6 +438,15 @@ def test_an_opponent_slows_nobody_down(tmp_path: Path) -> None:
     assert max(moved(tmp_path / "together", False)) < 1e-3
 
 
+@pytest.mark.parametrize("has", [True, False])
+def test_products_are_halved_only_where_the_processor_has_such(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has)
+    with loop.mixed_precision("cpu"):
+        product = torch.eye(2) @ torch.eye(2)
+    assert product.dtype == (torch.bfloat16 if has else torch.float32)
+
+
 def test_a_run_goes_on_from_its_checkpoint(cache: Path, tmp_path: Path) -> None:
     data = recordings.Recordings(cache)
     options = loop.Options(tmp_path / "vocoder", steps=4, warmup=2)

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("onnx")
 
 from resay.train.recordings import Recordings, prepare
+from resay.train.release import DEFAULT_VOICES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VOICES = ("zf_xiaobei", "zm_yunjian", "af_heart", "am_michael", "jm_kumo")
@@ -52,8 +53,9 @@ def texts(tmp_path: Path) -> list[str]:
     return [part for language in lines for part in (f"--{language}", str(tmp_path / f"{language}.gz"))]
 
 
-def made(script, texts: list[str], into: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    monkeypatch.setattr("sys.argv", ["x", "KOKORO", *texts, "--into", str(into), "--shards", "2", "--clips", "8"])
+def made(script, texts: list[str], into: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> dict[str, bytes]:
+    command = ["x", "KOKORO", *texts, "--into", str(into), "--shards", "2", "--clips", "8", *more]
+    monkeypatch.setattr("sys.argv", command)
     assert script.main() == 0
     return {path.name: path.read_bytes() for path in sorted(into.iterdir())}
 
@@ -86,3 +88,12 @@ def test_a_stopped_run_goes_on_to_the_same_shards(script, texts, tmp_path, monke
     assert found["made-01.jsonl"] == b"kept"
     assert found["made-00.jsonl"] == whole["made-00.jsonl"]
     assert whole["made-00.jsonl"] != whole["made-01.jsonl"]
+
+
+def test_the_default_voices_have_the_share_that_is_asked_for(script, texts, tmp_path, monkeypatch) -> None:
+    natives = {speaker for _, _, speaker, _ in DEFAULT_VOICES.values()}
+    for share in (0, 1):
+        found = made(script, texts, tmp_path / f"{share}", monkeypatch, "--natives", f"{share}")
+        rows = [row for name in found if name.endswith("l") for row in map(json.loads, found[name].splitlines())]
+        own = ["+".join(f"{name}:{part:g}" for name, part in row["timbre"]) in natives for row in rows]
+        assert all(own) if share else sum(own) < len(own) / 2

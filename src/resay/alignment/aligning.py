@@ -22,6 +22,11 @@ from . import doubts, search
 from .search import States
 
 SENTENCE_ENDS = frozenset(".!?;…")
+LEAST = 2, 3
+"""Frames that a consonant and a vowel last at least (25 and 38 ms) where the text has room for that: with less, a word
+that is said quickly is put into a frame or two of its neighbour."""
+ROOM = 1.5
+"""How many times as many frames there must be."""
 HOLD = 3
 """Frames that a sound lasts at least (38 ms) where departures are looked for, fewer where the speech is that quick."""
 LONGEST_STRETCH = 300
@@ -68,14 +73,13 @@ class Alignment:
 def align(mel: np.ndarray, sentence: Sentence, aligner: Aligner) -> Alignment:
     """Lay a text along the log mels (T, M) of a recording. Raises BadAudio where the sound is too short for it."""
     score = floored(aligner.log_posteriors(mel))
-    states = states_of(sentence)
     try:
-        durations = search.path(score, states)
+        durations = way(score, sentence)
     except ValueError as error:
         raise BadAudio(f"{FORMAT.seconds(len(mel)):.1f} s of sound are too short for this text") from error
     edges = np.concatenate([[0], np.cumsum(durations)])
     fitted = doubts.shipped()
-    evidence = gathered(score, states, durations, sentence, fitted.lengths)
+    evidence = gathered(score, sentence, fitted.lengths)
     certain = 1.0 - fitted.words.probability(evidence.words)
     surplus = fitted.places.probability(evidence.places)
     return Alignment(
@@ -99,6 +103,19 @@ def states_of(sentence: Sentence) -> States:
     return States(CLASS_OF[sentence.ids], optional)
 
 
+def way(score: np.ndarray, sentence: Sentence) -> np.ndarray:
+    """Frames of every phoneme, int64 (P,), on the likeliest way through the log posteriors (T, K).
+
+    Raises ValueError where there are fewer frames than sounds.
+    """
+    states = states_of(sentence)
+    least = np.where(phonemes.ACCENT_OF[sentence.ids] > 0, LEAST[1], LEAST[0])
+    held, places = states.held(least)
+    if ROOM * len(held.classes) > len(score):
+        return search.path(score, states)
+    return np.add.reduceat(search.path(score, held), places[:-1])
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What speaks for departures from the text."""
@@ -113,11 +130,13 @@ class Evidence:
     """Past its last frame."""
 
 
-def gathered(
-    score: np.ndarray, states: States, durations: np.ndarray, sentence: Sentence, lengths: doubts.Lengths
-) -> Evidence:
-    """Evidence along the way found, stretch by stretch; a stretch ends between two words."""
-    edges = np.concatenate([[0], np.cumsum(durations)])
+def gathered(score: np.ndarray, sentence: Sentence, lengths: doubts.Lengths) -> Evidence:
+    """Evidence along the way of sounds that may be as short as they like, stretch by stretch, each between two words.
+
+    What shrinks to nothing there speaks against its word; `way` would hide it. Raises ValueError as `way` does.
+    """
+    states = states_of(sentence)
+    edges = np.concatenate([[0], np.cumsum(search.path(score, states))])
     spans = [word.phonemes for word in sentence.words]
     gap = doubts.gaps(score, states.classes, edges)
     free = doubts.free_score(score, gap)

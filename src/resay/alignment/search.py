@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BAND = 800
+BAND = 1600
 """States that are looked at in one frame: about a minute of speech, so an hour needs no more memory than that."""
 _NEVER = np.float32(-1e30)
 
@@ -26,10 +26,10 @@ class States:
     def part(self, first: int, end: int) -> States:
         return States(self.classes[first:end], self.optional[first:end])
 
-    def held(self, frames: int) -> tuple[States, np.ndarray]:
+    def held(self, frames: int | np.ndarray) -> tuple[States, np.ndarray]:
         """With every sound as so many states, which makes it last as many frames; and where each state begins (S + 1,).
 
-        A word that is not said cannot hide in a few frames then.
+        `frames` are the same for all or one number each (S,). A word that is not said cannot hide in a few frames then.
         """
         counts = np.where(self.optional, 1, frames)
         repeated = States(np.repeat(self.classes, counts), np.repeat(self.optional, counts))

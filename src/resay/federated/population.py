@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from .. import audio
 from ..train import recordings
 from ..train.acoustic_stage import Example as Row
 from ..train.acoustic_stage import examples as aligned
+from ..train.loop import mixed_precision
 from . import public_base
 from .features import spoken
 from .local import Example, Frozen
@@ -45,7 +45,7 @@ class Population:
         groups = _by_speaker(public_base.private(aligned(data, cache)))[:clients]
         kept = _by_speaker(public_base.private(aligned(data, cache, held_out=True)))
         rows = [row for _, clips in [*groups, *kept] for row in clips]
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision("cpu"):
             examples = frozen.examples(spoken(collator, rows, frozen))
         np.save(folder / "hidden.npy", np.concatenate([example.hidden for example in examples]))
         np.save(folder / "tokens.npy", np.concatenate([example.tokens for example in examples]))

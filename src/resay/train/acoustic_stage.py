@@ -19,7 +19,7 @@ from ..synthesis import SHIPPED
 from ..text import phonemes
 from . import annotations, perturbation, samples
 from .acoustic_net import AcousticNet, losses
-from .loop import Batch
+from .loop import Batch, mixed_precision
 from .recordings import WORD_LISTS, Clip, Recordings, batches_by_length, is_held_out
 from .reference_stage import degrade
 from .vectors import Vectors
@@ -259,7 +259,7 @@ class Check:
     def __call__(self, net: AcousticNet, step: int) -> dict[str, float]:
         figures: dict[str, float] = {}
         device = next(net.parameters()).device.type
-        with torch.no_grad(), torch.autocast(device, torch.bfloat16):
+        with torch.no_grad(), mixed_precision(device):
             for way, kept in self._ways.items():
                 found = [
                     losses(net, {name: value.to(device) for name, value in batch.items()}, kept)

@@ -21,7 +21,7 @@ from ..aligner import CLASS_OF, CLASSES, LEFT_OUT, SILENCE, monotonic_search, su
 from ..text import phonemes
 from . import annotations
 from .aligner_net import AlignerNet, losses
-from .loop import Batch
+from .loop import Batch, mixed_precision
 from .perturbation import perturbed
 from .recordings import Clip, Recordings, batches_by_length, is_held_out
 from .reference_stage import degrade
@@ -177,7 +177,7 @@ class _Found:
 
 def _align(net: AlignerNet, recordings: Recordings, clips: list[Clip], known: dict[str, list[str]]) -> list[_Found]:
     batch = _batch([(reference.scaled(recordings.mel(clip)), np.zeros(clip.frames, np.int64)) for clip in clips])
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), mixed_precision("cpu"):
         posteriors = net(batch["mel"], batch["mask"]).numpy()
     classes = [CLASS_OF[phonemes.ids(known[clip.id])] for clip in clips]
     counts, lengths = np.array([len(row) for row in classes]), np.array([clip.frames for clip in clips])

@@ -161,10 +161,8 @@ def gather(
         noisy = mel if random.random() < CLEAN else _noisy(mel, random)
         score = aligning.floored(aligner.log_posteriors(noisy))
         for changed in texts:
-            states = aligning.states_of(changed.sentence)
             try:
-                durations = aligning.search.path(score, states)
-                evidence = aligning.gathered(score, states, durations, changed.sentence, lengths)
+                evidence = aligning.gathered(score, changed.sentence, lengths)
             except (ValueError, BadAudio):
                 continue
             true = changed.added is None and changed.removed is None

@@ -15,7 +15,7 @@ from ..prompt import POINTS
 from ..prosody import Codes, Plan
 from ..semantic import SEMANTIC
 from .acoustic_stage import Collator, Example
-from .loop import Batch
+from .loop import Batch, mixed_precision
 from .prosody_net import ProsodyNet, ProsodyShape, losses
 from .recordings import batches_by_length
 
@@ -103,6 +103,6 @@ class Check:
 
     def __call__(self, net: ProsodyNet, step: int) -> dict[str, float]:
         device = next(net.parameters()).device.type
-        with torch.no_grad(), torch.autocast(device, torch.bfloat16):
+        with torch.no_grad(), mixed_precision(device):
             found = losses(net, {name: value.to(device) for name, value in self._batch.items()})
         return {f"held_out_{name}": round(float(value), 4) for name, value in found.items()}

@@ -22,7 +22,7 @@ from ..errors import BadFile
 from . import export
 from .aligner_net import AlignerNet, AlignerShape
 from .layers import masked_mean
-from .loop import Batch, load_average
+from .loop import Batch, load_average, mixed_precision
 from .recordings import Clip, Recordings, batches_by_length, is_held_out
 from .speaker_levels import FRAME_RATE, SAMPLE_RATE, levels
 from .speaker_teacher import VECTOR, Bridge, SpeakerTeacher
@@ -110,7 +110,7 @@ def ask(recordings: Recordings, teacher: SpeakerTeacher, cache: Path) -> int:
         read = [_levels(recordings, recordings.clips[places[one]], 0, count) for one in group]
         shortest = min(map(len, read))
         batch = np.stack([level[:shortest] - level[:shortest].mean(axis=0) for level in read])
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), mixed_precision("cpu"):
             found, _ = teacher(torch.from_numpy(batch))
         vectors[[places[one] for one in group]] = found.numpy().astype(np.float16)
     np.save(cache / VECTORS, vectors)
