@@ -207,12 +207,14 @@ def test_ranks_begin_without_a_change_and_only_where_the_weights_take_them(model
     assert adapter.arrays[fine_tuning.RANKS].shape == (2, fine_tuning.PROFILES["quick"].rank, 128)
 
 
-def test_a_weakened_adapter_changes_half_as_much() -> None:
+def test_a_weakened_adapter_changes_so_much_less() -> None:
     random = np.random.Generator(np.random.Philox(0))
     ranks = random.standard_normal((2, 3, 8 * 4)).astype(np.float32)  # decoder of 4, inner width of 12
-    arrays = {fine_tuning.RANKS: ranks, "acoustic_decoder.tone": np.ones((2, 80), np.float32)}
-    half = fine_tuning.weakened(arrays, 4, 0.5)
-    np.testing.assert_array_equal(half["acoustic_decoder.tone"], np.full((2, 80), 0.5))
+    ones = np.ones((2, 80), np.float32)
+    arrays = {fine_tuning.RANKS: ranks, "acoustic_decoder.tone": ones, "prosody_text.offset": ones}
+    half = fine_tuning.weakened(arrays, 4, fine_tuning.Options(strength=0.5, prosody_strength=0.25))
+    np.testing.assert_array_equal(half["acoustic_decoder.tone"], 0.5 * ones)
+    np.testing.assert_array_equal(half["prosody_text.offset"], 0.25 * ones)
 
     def changes(ranks: np.ndarray) -> list[np.ndarray]:
         into, widened, back, narrowed = np.split(ranks, [4, 16, 28], axis=-1)

@@ -68,6 +68,8 @@ class Options:
     strength: float = 0.5
     """Share of what was learnt that the voice keeps. A minute teaches how a speaker sounds, and what was said as well;
     half of it keeps most of the likeness, and words stay clearer."""
+    prosody_strength: float = 0.2
+    """The same of the language model. What hurries or slurs costs words soonest, and likeness owes rhythm little."""
     frames: int = 1600
     """Padded mel frames in a batch."""
     seed: int = 42
@@ -97,11 +99,15 @@ def _begin(ranks: Tensor, width: int, seed: int) -> None:
         part.copy_(torch.randn(part.shape, generator=random) * part.shape[-1] ** -0.5)
 
 
-def weakened(arrays: dict[str, np.ndarray], width: int, strength: float) -> dict[str, np.ndarray]:
-    """The adapter's arrays at this share of their effect; of the ranks of a decoder of `width` the rows that write."""
+def weakened(arrays: dict[str, np.ndarray], width: int, options: Options) -> dict[str, np.ndarray]:
+    """The adapter's arrays at the options' strengths; of the ranks of a decoder of `width` the rows that write."""
     parts = rank_parts(width, acoustic_net.EXPANSION * width)
-    shares = np.repeat(np.array([1.0, strength, 1.0, strength], dtype=np.float32), parts)
-    return {name: array * (shares if name == RANKS else np.float32(strength)) for name, array in arrays.items()}
+    written = np.array([1.0, options.strength, 1.0, options.strength], dtype=np.float32)
+    shares = {RANKS: np.repeat(written, parts)}
+    of_model = {"acoustic": options.strength, "prosody": options.prosody_strength}
+    return {
+        name: array * shares.get(name, np.float32(of_model[name.partition("_")[0]])) for name, array in arrays.items()
+    }
 
 
 class TunedAcoustic(nn.Module):
@@ -358,4 +364,4 @@ def adapt(own: Own, models: Path, engine: Engine, options: Options, state: Path,
             checked,
             lambda step, loss, stage=stage: told(stage, step, steps, loss),
         )
-    return weakened(arrays, acoustic.shape.decoder_width, options.strength)
+    return weakened(arrays, acoustic.shape.decoder_width, options)
