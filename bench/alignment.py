@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -33,6 +33,8 @@ from resay.train.recordings import Clip, Recordings, is_held_out
 FRAME = 1000 * FORMAT.seconds(1)  # milliseconds
 SOUNDS = ((1, 2), (3, 4), (5, 99))
 """Sounds of the words that were changed, by which they are counted."""
+LINES = (0.5, 0.3, 0.2, 0.1, 0.05)
+"""How sure a disagreement has to be to be told, the first by default."""
 NEAR = 0.15
 """Seconds by which a disagreement may lie beside the word that causes it."""
 
@@ -56,6 +58,41 @@ class Found:
     name: str
     texts: int = 0
     found: int = 0
+
+
+@dataclass
+class Trade:
+    """What is found, and falsely told, where disagreements have to be as sure as `line`."""
+
+    line: float
+    texts: int = 0
+    alarms: int = 0
+    """True texts in which anything is told."""
+    words: int = 0
+    told: int = 0
+    """Disagreements told in true texts."""
+    changes: int = 0
+    found: int = 0
+
+    def count(self, texts: Sequence[doubts_stage.Changed], results: Sequence[alignment.Alignment]) -> None:
+        """One clip: its true text, and the changed ones."""
+        few = [only(result, self.line) for result in results]
+        self.texts, self.alarms = self.texts + 1, self.alarms + bool(few[0].disagreements)
+        self.words += len(texts[0].sentence.words)
+        self.told += len(few[0].disagreements)
+        for changed, result in zip(texts[1:], few[1:], strict=True):
+            self.changes += 1
+            self.found += _told(changed, texts[0].sentence, few[0], result)
+
+    def row(self) -> str:
+        """Of the page's table."""
+        shares = self.found / self.changes, self.alarms / self.texts, self.told / self.words
+        return f"| {self.line:g} | " + " | ".join(f"{share:.1%}" for share in shares) + " |"
+
+
+def only(result: alignment.Alignment, line: float) -> alignment.Alignment:
+    """An alignment that was asked to be less sure, with the disagreements surer than `line`."""
+    return replace(result, disagreements=tuple(it for it in result.disagreements if it.sureness > line))
 
 
 def doubled(sound: np.ndarray, first: int, end: int) -> np.ndarray:
@@ -124,19 +161,24 @@ def synthetic(recordings: Recordings, aligner: Aligner, count: int) -> list[Time
 
 def changed_texts(
     recordings: Recordings, aligner: Aligner, clips: Sequence[Clip], judges: Judges
-) -> tuple[list[Found], list[Found]]:
-    """True texts, texts without one word, and texts with a foreign one; and the changed ones by the word's length."""
+) -> tuple[list[Found], list[Found], list[Trade]]:
+    """True texts, texts without one word, and texts with a foreign one; the changed ones by the word's length; and all
+    of it at every one of `LINES`."""
     true, removed, added = (Found(name) for name in ("true text", "one word missing in the text", "one word too many"))
     confirmed = Found("true text that the recogniser confirms")
     lengths: dict[tuple[str, str], Found] = {}
+    trades = [Trade(line) for line in LINES]
     random = np.random.Generator(np.random.Philox(7))
     rows = list(doubts_stage.changes(list(clips), random))
     for clip, texts in progress(rows, "texts", transient=True):
         mel = recordings.mel(clip)
         try:
-            results = [alignment.align(mel, changed.sentence, aligner) for changed in texts]
+            every = [alignment.align(mel, changed.sentence, aligner, min(LINES)) for changed in texts]
         except BadAudio:
             continue
+        for trade in trades:
+            trade.count(texts, every)
+        results = [only(result, LINES[0]) for result in every]
         told = bool(results[0].disagreements)
         for row in (true, *([confirmed] if _confirmed(recordings, clip, judges) else [])):
             row.texts, row.found = row.texts + 1, row.found + told
@@ -147,7 +189,7 @@ def changed_texts(
             for counted in (row, lengths.setdefault(key, Found(", ".join(key)))):
                 counted.texts, counted.found = counted.texts + 1, counted.found + found
     shown = [true, *([confirmed] if judges.recogniser else []), removed, added]
-    return shown, [lengths[key] for key in sorted(lengths)]
+    return shown, [lengths[key] for key in sorted(lengths)], trades
 
 
 def _confirmed(recordings: Recordings, clip: Clip, judges: Judges) -> bool:
@@ -186,7 +228,12 @@ def _told(
     )
 
 
-def page(command: str, synthetic_rows: Sequence[Times], tables: Sequence[tuple[str, Sequence[Found]]]) -> str:
+def page(
+    command: str,
+    synthetic_rows: Sequence[Times],
+    tables: Sequence[tuple[str, Sequence[Found]]],
+    trades: Sequence[Trade],
+) -> str:
     """Markdown."""
     lines = [
         "# Alignment, measured",
@@ -221,6 +268,14 @@ def page(command: str, synthetic_rows: Sequence[Times], tables: Sequence[tuple[s
     for heading, rows in tables:
         lines += ["", f"| {heading} | texts | told | share |", "|-|-:|-:|-:|"]
         lines += [f"| {row.name} | {row.texts} | {row.found} | {row.found / max(1, row.texts):.1%} |" for row in rows]
+    lines += [
+        "",
+        "`resay align --sureness P` tells disagreements surer than P. Of people, both kinds of change together:",
+        "",
+        "| sureness | found | true texts with a false alarm | false alarms a word |",
+        "|-|-:|-:|-:|",
+        *(trade.row() for trade in trades),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -240,12 +295,13 @@ def main() -> int:
     exact = synthetic(recordings, aligner, options.synthetic)
     people = doubts_stage.chosen(recordings, options.real, 7, held_out=True)
     made = [clip for clip in recordings.clips if clip.set == "synthetic" and is_held_out(clip)][: options.synthetic]
-    told, by_length = changed_texts(recordings, aligner, people, judges)
-    certain, _ = changed_texts(recordings, aligner, made, Judges())
+    told, by_length, trades = changed_texts(recordings, aligner, people, judges)
+    certain, _, _ = changed_texts(recordings, aligner, made, Judges())
     found = page(
         f"python bench/alignment.py {counts}{heard} --write docs/alignment.md",
         exact,
         [("people", told), ("people, by word", by_length), ("synthetic", certain)],
+        trades,
     )
     print(found)
     if options.write:

@@ -78,6 +78,17 @@ def test_a_word_that_is_not_said_is_missing(word: str) -> None:
     assert min(confidence.values()) > 0.5
 
 
+def test_what_is_told_follows_how_sure_it_has_to_be() -> None:
+    classes, said = sounds_of(TEXT.replace(" before", "")), text.sentence(TEXT)
+    mel = np.zeros((len(classes), 80), np.float32)
+    (missing,) = alignment.align(mel, said, Told(classes)).disagreements
+    assert alignment.align(mel, said, Told(classes), sureness=1.0).disagreements == ()
+    all_of_them = alignment.align(mel, said, Told(classes), sureness=0.0).disagreements
+    assert missing in all_of_them
+    assert len(all_of_them) > 1
+    assert [it for it in all_of_them if it.sureness > 0.5] == [missing]
+
+
 def test_a_word_that_the_text_lacks_is_extra() -> None:
     found = aligned(TEXT.replace(" everybody", ""), TEXT)
     (extra,) = found.disagreements
@@ -191,6 +202,16 @@ def test_align_writes_by_the_ending(run, work, spoken, ending):
     assert (work / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_align_tells_what_is_sure_enough(run, work, spoken):
+    told = {}
+    for sureness in ("0", "1"):
+        code, out, _ = run("align", spoken, TEXT, "-o", "out.json", "--sureness", sureness, "--json")
+        assert code == 0
+        told[sureness] = json.loads(out)["disagreements"]
+    assert told["0"]
+    assert told["1"] == []
+
+
 def test_align_takes_a_folder_of_pairs(run, work, spoken):
     audio.write(spoken.parent / "b.wav", audio.read(spoken))
     (spoken.parent / "b.txt").write_text("早上好。", encoding="utf-8")
@@ -202,8 +223,15 @@ def test_align_takes_a_folder_of_pairs(run, work, spoken):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["x.wav", "Hi."], ["CLIP", "Hi.", "-o", "out.doc"], ["CLIP", "..."], ["CLIP", TEXT * 30], ["FOLDER", "Hi."]],
-    ids=["no clip", "ending", "nothing to say", "too long a text", "text for a folder"],
+    [
+        ["x.wav", "Hi."],
+        ["CLIP", "Hi.", "-o", "out.doc"],
+        ["CLIP", "..."],
+        ["CLIP", TEXT * 30],
+        ["FOLDER", "Hi."],
+        ["CLIP", TEXT, "--sureness", "2"],
+    ],
+    ids=["no clip", "ending", "nothing to say", "too long a text", "text for a folder", "surer than sure"],
 )
 def test_bad_alignments_are_refused_in_one_line(run, work, spoken, arguments):
     places = {"CLIP": str(spoken), "FOLDER": str(spoken.parent)}

@@ -70,8 +70,11 @@ class Alignment:
     seconds: float
 
 
-def align(mel: np.ndarray, sentence: Sentence, aligner: Aligner) -> Alignment:
-    """Lay a text along the log mels (T, M) of a recording. Raises BadAudio where the sound is too short for it."""
+def align(mel: np.ndarray, sentence: Sentence, aligner: Aligner, sureness: float = doubts.LINE) -> Alignment:
+    """Lay a text along the log mels (T, M) of a recording; disagreements are told above this probability.
+
+    Raises BadAudio where the sound is too short for the text.
+    """
     score = floored(aligner.log_posteriors(mel))
     try:
         durations = way(score, sentence)
@@ -91,7 +94,7 @@ def align(mel: np.ndarray, sentence: Sentence, aligner: Aligner) -> Alignment:
             if not phonemes.is_pause(symbol)
         ),
         sentences=tuple(_sentences(sentence)),
-        disagreements=tuple(_disagreements(sentence, edges, score, evidence, certain, surplus)),
+        disagreements=tuple(_disagreements(sentence, edges, score, evidence, certain, surplus, sureness)),
         text=sentence.text,
         seconds=FORMAT.seconds(len(mel)),
     )
@@ -234,10 +237,11 @@ def _disagreements(
     evidence: Evidence,
     certain: np.ndarray,
     surplus: np.ndarray,
+    line: float,
 ) -> list[Disagreement]:
     found = []
     for number, sure in enumerate(certain):
-        if 1 - sure > doubts.LINE:
+        if 1 - sure > line:
             word = sentence.words[number]
             start, end = (FORMAT.seconds(int(edges[at])) for at in word.phonemes)
             found.append(Disagreement(word.text, start, end, "missing", round(1 - float(sure), 3)))
@@ -245,7 +249,7 @@ def _disagreements(
     for place in np.argsort(-surplus):
         sure, first, past = surplus[place], int(evidence.starts[place]), int(evidence.ends[place])
         # A word said twice may be too much before or behind itself: what lies beside something told is the same.
-        if sure > doubts.LINE and not told & {place - 1, place, place + 1}:
+        if sure > line and not told & {place - 1, place, place + 1}:
             told.add(int(place))
             text = _repeated(sentence, place, score[first:past])
             kind = "repeated" if text else "extra"

@@ -36,6 +36,10 @@ FileFormat = Annotated[Literal["textgrid", "json", "srt", "vtt"] | None, typer.O
 Picture = Annotated[
     Path | None, typer.Option("--picture", metavar="OUT.png|svg|DIR", help="The spectrogram with the boundaries.")
 ]
+Sureness = Annotated[
+    float,
+    typer.Option(min=0.0, max=1.0, help="Tell a disagreement that is surer than this; 0.1 finds most and errs often."),
+]
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ def align_command(
     picture: Picture = None,
     language: options.InLanguage = "auto",
     lexicon: options.Lexicons = None,
+    sureness: Sureness = 0.5,
     models: options.Models = None,
     threads: options.Threads = 2,
     as_json: options.Json = False,
@@ -75,7 +80,7 @@ def align_command(
     with checking.progress(len(jobs)) as advance, outputs.staging() as staged:
         for job, sentence in read:
             try:
-                reports.append(_aligned(job, sentence, engine.aligner, staged))
+                reports.append(_aligned(job, sentence, engine.aligner, staged, sureness))
             except ResayError as error:
                 if len(jobs) == 1:
                     raise
@@ -139,11 +144,13 @@ def _sentence(job: Job, language: str, readings: text.Lexicon | None) -> text.Se
         raise BadText(f"{job.sound}: {error}") from error
 
 
-def _aligned(job: Job, sentence: text.Sentence, aligner: Aligner, staged: outputs.Staging) -> dict[str, object]:
+def _aligned(
+    job: Job, sentence: text.Sentence, aligner: Aligner, staged: outputs.Staging, sureness: float
+) -> dict[str, object]:
     from .. import alignment
 
     mel = audio.log_mel(audio.read(job.sound).resampled(audio.FORMAT.sample_rate).samples)
-    found = alignment.align(mel, sentence, aligner)
+    found = alignment.align(mel, sentence, aligner, sureness)
     staged.add(job.target, alignment.write(found, job.file_format).encode())
     if job.picture is not None:
         boundaries = [time for word in found.words for time in (word.start, word.end)]
