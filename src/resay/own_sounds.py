@@ -44,7 +44,7 @@ SHARE = 0.5
 likeness has little of the second half."""
 ENOUGH = 320.0
 """Frames of certain sounds, some twelve seconds of speech. Of a voice that was heard for longer less is added, in
-inverse proportion: of a minute's means words suffered most, and likeness gained nothing by them."""
+inverse proportion: of a minute's means words suffered most, for little likeness."""
 SMOOTHED = 5
 """Frames over which one sound's shift passes into the next one's."""
 
