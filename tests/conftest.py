@@ -70,7 +70,9 @@ class FakeEngine:
                 plan = plan if plans is None else plans[index]
                 at = np.arange(int(plan.durations.sum()) * FORMAT.hop)
                 sound = np.sin(at * random.uniform(0.02, 0.05)).astype(np.float32) * 0.3
-                yield Piece(index, sentence, Planning.of(plan), iter([Audio(sound).resampled(request.sample_rate)]))
+                sound = Audio(sound).resampled(request.sample_rate).samples
+                parts = (Audio(part, request.sample_rate) for part in np.split(sound, [request.sample_rate // 10]))
+                yield Piece(index, sentence, Planning.of(plan).whole, parts)
 
         return pieces()
 

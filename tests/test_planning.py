@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -65,9 +64,9 @@ def test_what_is_settled_is_what_the_whole_says(seed: int) -> None:
         else:
             assert whole.durations.sum() < 5_000
         for name in ("durations", "pitch", "energy"):
-            np.testing.assert_array_equal(getattr(planning.whole, name), getattr(whole, name))
+            np.testing.assert_array_equal(getattr(planning.whole(), name), getattr(whole, name))
         assert coming.taken == 60
-        assert planning.settled(frames) is planning.whole
+        assert planning.settled(frames) is planning.whole()
 
 
 def test_no_more_is_waited_for_than_is_wanted() -> None:
@@ -91,15 +90,7 @@ def test_a_sentence_without_voice_is_settled_when_it_is_whole() -> None:
 def test_a_plan_that_is_there_is_spoken_as_it_is() -> None:
     plan = CODES.plan(tokens(20, 2))
     assert Planning.of(plan).settled(3) is plan
-    assert Planning.of(plan).whole is plan
-
-
-def test_what_goes_to_another_process_is_planned_first() -> None:
-    rows = tokens(20, 3)
-    planning = Planning(iter(Tokens(rows)), 20, CODES, lambda plan: plan)
-    planning.settled(5)
-    sent = pickle.loads(pickle.dumps(planning))
-    assert sent.whole.to_json() == CODES.plan(rows).to_json()
+    assert Planning.of(plan).whole() is plan
 
 
 @pytest.mark.parametrize("speed", [0.7, 1.0, 1.6])

@@ -142,7 +142,7 @@ def altered(fake_engine, monkeypatch, change):
     def other(request, voice, **options):
         for piece in stream(request, voice, **options):
             yield Piece(
-                piece.index, piece.sentence, Planning.of(piece.plan), iter([Audio(change(piece.audio.samples))])
+                piece.index, piece.sentence, Planning.of(piece.plan).whole, iter([Audio(change(piece.audio.samples))])
             )
 
     monkeypatch.setattr(fake_engine, "stream", other)

@@ -197,7 +197,7 @@ class Mute(Engine):
         """There is nothing that could rehearse."""
 
     def _render(self, request: Request, sentence: Sentence, planning: Planning, *_: object) -> Iterator[Audio]:
-        yield Audio(np.zeros(FORMAT.hop * len(planning.whole.durations), np.float32))
+        yield Audio(np.zeros(FORMAT.hop * len(planning.whole().durations), np.float32))
 
 
 @pytest.mark.parametrize("length", [20_000, pytest.param(100_000, marks=pytest.mark.slow)])

@@ -68,6 +68,24 @@ def test_stream_goes_on_where_its_worker_was_killed(workers, fake_engine, voice)
     assert Audio.join(piece.audio for piece in pieces).digest() == fake_engine.say(LONG, voice).audio.digest()
 
 
+def test_a_piece_comes_in_the_parts_in_which_it_is_made(workers, fake_engine, voice):
+    long = Request("This is one long sentence that takes the networks more than a single window of sound to say aloud.")
+    (own,), sent = fake_engine.stream(long, voice), next(workers.stream(long, voice))
+    wanted, found = [part.digest() for part in own.parts()], sent.parts()
+    assert len(wanted) > 1
+    heard = [next(found).digest()]
+    for pid in workers.pids:
+        os.kill(pid, signal.SIGKILL)
+    assert heard + [part.digest() for part in found] == wanted == [part.digest() for part in sent.parts()]
+    assert sent.plan.to_json() == own.plan.to_json()
+
+
+def test_the_next_piece_waits_for_the_rest_of_the_one_before(workers, fake_engine, voice):
+    pieces = list(workers.stream(LONG, voice))
+    assert [piece.plan.to_json() for piece in pieces] == [own.plan.to_json() for own in fake_engine.stream(LONG, voice)]
+    assert Audio.join(piece.audio for piece in pieces).digest() == fake_engine.say(LONG, voice).audio.digest()
+
+
 def test_dropped_streams_are_forgotten(workers, voice):
     begun = workers.stream(LONG, voice)
     next(begun)

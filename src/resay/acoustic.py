@@ -257,7 +257,7 @@ class Acoustic:
         given = {"text": encoded["text"], "condition": encoded["condition"]}
         given |= adapter.inputs(self._decoder, "acoustic_decoder", profile.adapter)
         if "noise" in self._decoder.shapes:  # a feed-forward decoder leaves nothing to chance
-            shape = (int(planning.whole.durations.sum()) + 1) // 2, LATENT
+            shape = (int(planning.whole().durations.sum()) + 1) // 2, LATENT
             given |= {"noise": noise(shape)[None].astype(np.float32)}
             given |= {"strength": np.array([self._strength], dtype=np.float32)}
         for plan, first, last in self._windows(planning):
@@ -281,7 +281,7 @@ class Acoustic:
         if "noise" not in self._decoder.shapes and planning.settled(least).durations.sum() > least:
             first = FIRST_FRAMES
             yield planning.settled(least), 0, first
-        yield planning.whole, first, int(planning.whole.durations.sum())
+        yield planning.whole(), first, int(planning.whole().durations.sum())
 
 
 def _in_pairs(values: np.ndarray) -> np.ndarray:

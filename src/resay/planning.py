@@ -32,11 +32,6 @@ class Planning:
         made._plan = plan
         return made
 
-    def __reduce__(self) -> tuple[Callable[[Plan], Planning], tuple[Plan]]:
-        """What goes to another process is planned first."""
-        return Planning.of, (self.whole,)
-
-    @property
     def whole(self) -> Plan:
         """All of it."""
         return self._further(np.inf)

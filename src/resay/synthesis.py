@@ -90,17 +90,17 @@ class Request:
 class Piece:
     """One spoken sentence, or part of a long one. Its sound is made when it is asked for, and once."""
 
-    def __init__(self, index: int, sentence: Sentence, planning: Planning, sound: Iterator[Audio]) -> None:
+    def __init__(self, index: int, sentence: Sentence, plan: Callable[[], Plan], sound: Iterator[Audio]) -> None:
         self.index = index
         self.sentence = sentence
-        self._planning = planning
+        self._plan = plan
         self._sound = sound
         self._made: list[Audio] = []
 
     @property
     def plan(self) -> Plan:
         """How the whole of it is said."""
-        return self._planning.whole
+        return self._plan()
 
     def parts(self) -> Iterator[Audio]:
         """The sound in the parts in which it is made, a short one first; joined they are `audio`, bit for bit."""
@@ -112,10 +112,6 @@ class Piece:
     @cached_property
     def audio(self) -> Audio:
         return Audio.join(self.parts())
-
-    def __reduce__(self) -> tuple[type[Piece], tuple[Any, ...]]:
-        """A piece that goes to another process is finished first."""
-        return Piece, (self.index, self.sentence, Planning.of(self.plan), iter([self.audio]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,7 +248,7 @@ class Engine:
                 else:
                     planning = self._planning(request, sentence, profile, index, meaning)
                 sound = self._render(request, sentence, planning, profile, index, meaning, shifts)
-                yield Piece(index, sentence, planning, sound)
+                yield Piece(index, sentence, planning.whole, sound)
                 before = sentence if request.context else None
 
         return pieces()

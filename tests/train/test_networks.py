@@ -388,6 +388,20 @@ def test_acoustic_training_goes_downhill(collator: acoustic_stage.Collator, cach
     assert heard.samples.std() > 1e-4
 
 
+def test_an_epoch_takes_clips_of_some_speakers_more_often(collator: acoustic_stage.Collator, cache: Path) -> None:
+    rows = acoustic_stage.examples(collator.recordings, cache)
+    favoured = rows[0].clip.speaker
+    seen = acoustic_stage.batches(collator, rows, 0, 3000, repeated={favoured: 3})
+    wanted = sum(3 if row.clip.speaker == favoured else 1 for row in rows)
+    assert len(rows) < wanted < 3 * len(rows)
+    heard = 0
+    for batch in seen:
+        heard += len(batch["ids"])
+        if heard >= wanted:
+            break
+    assert heard == wanted
+
+
 def test_the_critic_learns_what_was_recorded_and_only_the_critic(
     collator: acoustic_stage.Collator, cache: Path
 ) -> None:

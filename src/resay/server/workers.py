@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
@@ -26,8 +26,10 @@ import numpy as np
 from .. import pitch
 from ..audio import FORMAT, Audio
 from ..errors import BadOption, ResayError
+from ..prosody import Plan
 from ..reference import Profile, Report
 from ..synthesis import Engine, Piece, Request, Speech
+from ..text import Sentence
 from ..voices import Voice
 from . import memory
 
@@ -65,14 +67,7 @@ class Workers(Engine):
         """As the engine's, with its options: what it refuses, it refuses now."""
         talk = _Talk(self._least_busy(), request, voice, options)
 
-        def pieces() -> Iterator[Piece]:
-            for given in itertools.count():
-                piece = talk.next(given)
-                if piece is None:
-                    return
-                yield piece
-
-        return pieces()
+        return talk.pieces()
 
     def say(self, request: Request, voice: Voice, **options: Any) -> Speech:
         """As the engine's."""
@@ -102,15 +97,37 @@ class _Talk:
         except Died:
             self._begin(0)
 
-    def next(self, given: int) -> Piece | None:
-        """The piece after so many, None behind the last."""
+    def pieces(self) -> Iterator[Piece]:
+        """One after the other; whoever wants the next has the one before made to its end."""
+        for index in itertools.count():
+            sentence = self._ask("next", index, 0)
+            if sentence is None:
+                return
+            coming = _Coming(self._parts(index))
+            yield Piece(index, sentence, coming.plan, coming.sound())
+            coming.plan()
+
+    def _parts(self, index: int) -> Iterator[Audio | Plan]:
+        """The sound of a piece in the parts in which it is made, then its plan."""
+        for heard in itertools.count():
+            part = self._ask("part", index, heard)
+            yield part
+            if isinstance(part, Plan):
+                return
+
+    def _ask(self, what: str, index: int, heard: int) -> Any:
+        """What comes behind so many pieces and, of the next one, parts."""
         try:
-            return self._line.ask("next", self._number)
+            return self._line.ask(what, self._number)
         except Died:
             # The same request says the same again: what was heard already is passed over.
-            LOG.warning("a worker process died; another goes on behind piece %d", given)
-            self._begin(given)
-            return self._line.ask("next", self._number)
+            LOG.warning("a worker process died; another goes on with piece %d behind part %d", index, heard)
+            self._begin(index)
+            if what == "part":
+                self._line.ask("next", self._number)
+                for _ in range(heard):
+                    self._line.ask("part", self._number)
+            return self._line.ask(what, self._number)
 
     def _begin(self, given: int) -> None:
         self._line.ask("stream", self._number, *self._what, given)
@@ -120,6 +137,38 @@ class _Talk:
         # even where the line is in use.
         self._line.talks.discard(self._number)
         self._line.left.append(self._number)
+
+
+class _Coming:
+    """A piece that is made in a worker: its parts come one by one, its plan behind them."""
+
+    def __init__(self, answers: Iterator[Audio | Plan]) -> None:
+        self._answers = answers
+        self._parts: list[Audio] = []
+        self._plan: Plan | None = None
+
+    def sound(self) -> Iterator[Audio]:
+        """The parts, each as soon as it is there."""
+        place = 0
+        while place < len(self._parts) or self._plan is None:
+            if place < len(self._parts):
+                yield self._parts[place]
+                place += 1
+            else:
+                self._take()
+
+    def plan(self) -> Plan:
+        """Has the rest made for it."""
+        while self._plan is None:
+            self._take()
+        return self._plan
+
+    def _take(self) -> None:
+        answer = next(self._answers)
+        if isinstance(answer, Plan):
+            self._plan = answer
+        else:
+            self._parts.append(answer)
 
 
 class _Line:
@@ -198,31 +247,61 @@ def _nurse(parents: socket.socket, orders: socket.socket, engine: Engine) -> Non
         os.close(line)
 
 
+class _Talks:
+    """Streams that a worker speaks, and of each the piece that it is at."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._pieces: dict[int, Iterator[Piece]] = {}
+        self._parts: dict[int, Iterator[Audio | Plan]] = {}
+
+    def begin(self, number: int, request: Request, voice: Voice, options: dict[str, Any], given: int) -> None:
+        """A stream without its first pieces, of which so many were given."""
+        self._pieces[number] = itertools.islice(self._engine.stream(request, voice, **options), given, None)
+
+    def next(self, number: int) -> Sentence | None:
+        """What the following piece says, None behind the last."""
+        if number not in self._pieces:
+            raise Died("its worker process died")  # this one has come in its place
+        piece = next(self._pieces[number], None)
+        if piece is None:
+            return None
+        self._parts[number] = self._of(piece)
+        return piece.sentence
+
+    def part(self, number: int) -> Audio | Plan:
+        """The following part of that piece, behind the last its plan."""
+        if number not in self._parts:
+            raise Died("its worker process died")
+        return next(self._parts[number])
+
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Streams that nobody wants any more."""
+        for number in numbers:
+            self._pieces.pop(number, None)
+            self._parts.pop(number, None)
+
+    def _of(self, piece: Piece) -> Iterator[Audio | Plan]:
+        yield from piece.parts()
+        yield piece.plan
+
+
 def _work(line: Connection, orders: socket.socket, engine: Engine) -> None:
     """Answer questions until the server is gone."""
     orders.close()
-    talks: dict[int, Iterator[Piece]] = {}
-
-    def stream(number: int, request: Request, voice: Voice, options: dict[str, Any], given: int) -> None:
-        talks[number] = itertools.islice(engine.stream(request, voice, **options), given, None)
-
-    def following(number: int) -> Piece | None:
-        if number not in talks:
-            raise Died("its worker process died")  # this one has come in its place
-        return next(talks[number], None)
-
+    talks = _Talks(engine)
     answers: dict[str, Callable[..., Any]] = {
         "listen": engine.listen,
-        "stream": stream,
-        "next": following,
+        "stream": talks.begin,
+        "next": talks.next,
+        "part": talks.part,
         "relieve": lambda voice: memory.free(engine, voice),
     }
     with suppress(EOFError, OSError):
         line.send(os.getpid())
         while True:
             left, (name, *arguments) = line.recv()
-            for number in left:
-                talks.pop(number, None)
+            talks.forget(left)
             try:
                 line.send((True, answers[name](*arguments)))
             except ResayError as error:

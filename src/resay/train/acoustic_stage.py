@@ -5,9 +5,10 @@ Letters: P phonemes, T frames, M mel bands, K classes of sound.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -36,6 +37,9 @@ away what is to be said."""
 DEGRADED = 0.3
 """Share of perturbed references that come through another microphone than what is to be said: what a recording adds to
 a voice shall not be copied."""
+
+NEVER: Mapping[str, int] = MappingProxyType({})
+"""Nobody's clips are repeated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,17 +222,24 @@ class Collator:
 
 
 def batches(
-    collator: Collator, rows: list[Example], seed: int, budget: int = 6000, real_share: float = 1.0
+    collator: Collator,
+    rows: list[Example],
+    seed: int,
+    budget: int = 6000,
+    real_share: float = 1.0,
+    repeated: Mapping[str, int] = NEVER,
 ) -> Iterator[Batch]:
     """Endless epochs of length-sorted batches of at most `budget` padded frames.
 
     `real_share` is how much of the real speech takes part in each epoch beside all of the synthetic. Of the read word
-    lists it is a fifth of that: two people's words teach less than hundreds of people's sentences.
+    lists it is a fifth of that: two people's words teach less than hundreds of people's sentences. Clips of a speaker
+    in `repeated` take part so many times: those who are heard most often shall be said best.
     """
     random = np.random.Generator(np.random.Philox(seed))
+    share = {"synthetic": 1.0} | dict.fromkeys(WORD_LISTS, 0.2 * real_share)
     while True:
-        share = {"synthetic": 1.0} | dict.fromkeys(WORD_LISTS, 0.2 * real_share)
-        chosen = [row for row in rows if random.random() < share.get(row.clip.set, real_share)]
+        often = (row for row in rows for _ in range(repeated.get(row.clip.speaker, 1)))
+        chosen = [row for row in often if random.random() < share.get(row.clip.set, real_share)]
         lengths = np.array([row.clip.frames for row in chosen])
         for group in batches_by_length(lengths, budget, random):
             yield collator.batch([chosen[index] for index in group], random)

@@ -235,6 +235,7 @@ def train_acoustic(
         Path | None, typer.Option(help="Folder with the teacher: what is said shall sound to it as what was meant.")
     ] = None,
     perturbed: Annotated[float, typer.Option(help="Share of rows by a body that is nobody's.")] = 0.4,
+    default_voices: Annotated[int, typer.Option(min=1, help="How often an epoch takes the default voices' clips.")] = 1,
 ) -> None:
     """The acoustic model."""
     aligned = _Aligned.open(cache, synthetic_only=real == 0)
@@ -264,9 +265,10 @@ def train_acoustic(
     )
     check = acoustic_stage.Check(aligned.collator, aligned.held_out, latent, options.out)
     encoder = OnnxGraph((init or release.SHIPPED) / "reference.onnx")
+    repeated = {speaker: default_voices for _, _, speaker, _ in release.DEFAULT_VOICES.values()}
     loop.train(
         training,
-        acoustic_stage.batches(aligned.varied(encoder, perturbed), aligned.rows, seed, frames, real),
+        acoustic_stage.batches(aligned.varied(encoder, perturbed), aligned.rows, seed, frames, real, repeated),
         lambda now, batch: of_batch(now, batch, latent),
         options,
         lambda average, step: check(average.inner, step),
