@@ -65,9 +65,7 @@ class Workers(Engine):
 
     def stream(self, request: Request, voice: Voice, **options: Any) -> Iterator[Piece]:
         """As the engine's, with its options: what it refuses, it refuses now."""
-        talk = _Talk(self._least_busy(), request, voice, options)
-
-        return talk.pieces()
+        return _Talk(self._least_busy(), request, voice, options).pieces()
 
     def say(self, request: Request, voice: Voice, **options: Any) -> Speech:
         """As the engine's."""
