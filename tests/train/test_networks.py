@@ -312,18 +312,6 @@ def test_the_critic_hears_recordings_as_they_are(
     assert ("critic" in found) == (perturbed == 0.0)
 
 
-def test_frames_of_short_sounds_count_for_more_and_padding_for_nothing() -> None:
-    batch = {
-        "durations": torch.tensor([[4, 16, 0], [1, 9, 4]]),
-        "owner": torch.tensor([[0] * 4 + [1] * 16, [0] + [1] * 9 + [2] * 4 + [0] * 6]),
-        "mask": torch.ones(2, 20, 1),
-    }
-    batch["mask"][1, 14:] = 0.0
-    found = acoustic_net.emphasis(batch)[..., 0]
-    assert found[0].tolist() == [0.5] * 4 + [0.25] * 16
-    assert found[1].tolist() == pytest.approx([1.0] + [1 / 3] * 9 + [0.5] * 4 + [0.0] * 6)
-
-
 def test_the_aligner_hears_half_of_the_rows_each_time(collator: acoustic_stage.Collator, cache: Path) -> None:
     torch.manual_seed(0)
     rows = acoustic_stage.examples(collator.recordings, cache)[:4]

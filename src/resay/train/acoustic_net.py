@@ -312,15 +312,6 @@ def only_latent(net: AcousticNet) -> None:
         parameter.requires_grad = name.startswith(LATENT_PARTS)
 
 
-def emphasis(batch: dict[str, Tensor]) -> Tensor:
-    """How much every frame counts, (B, T, 1), padding nothing: as the root of how many there are of its phoneme.
-
-    A consonant of 40 ms tells words apart as much as a vowel of 200 ms does, and a pause least of all.
-    """
-    lengths = batch["durations"].float().gather(1, batch["owner"])
-    return lengths.clamp(min=1.0).rsqrt().unsqueeze(-1) * batch["mask"]
-
-
 def toned(mel: Tensor, tone: Tensor) -> Tensor:
     """Scaled mel (B, T, M) under a voice's own gain and shift of every band (B, 2, M); zeros leave it as it is."""
     return mel * (1 + tone[:, :1]) + tone[:, 1:]
@@ -361,13 +352,12 @@ def spoken(net: AcousticNet, batch: dict[str, Tensor], latent_kept: float) -> tu
         found["divergence"] = masked_mean(divergence, mask[:, 0::2])
         latent = latent * (torch.rand(len(mel), 1, 1, device=mel.device) < latent_kept).float()
     coarse, fine, voicing = net.decode(x, latent, condition, mask)
-    weight = emphasis(batch)
     spread = average.float().gather(1, batch["owner"].unsqueeze(-1).expand(-1, -1, mel.shape[-1]))
     target = torch.log(batch["durations"].float().clamp(min=1.0))
     voicing_loss = functional.binary_cross_entropy_with_logits(voicing.float(), batch["voiced"], reduction="none")
     found |= {
-        "mel": masked_mean((fine.float() - mel).abs(), weight),
-        "coarse": masked_mean((coarse.float() - mel).abs(), weight),
+        "mel": masked_mean((fine.float() - mel).abs(), mask),
+        "coarse": masked_mean((coarse.float() - mel).abs(), mask),
         "voicing": masked_mean(voicing_loss.unsqueeze(-1), mask),
         "average": masked_mean((spread - mel) ** 2, mask),
         "duration": masked_mean(((guess.float() - target) ** 2).unsqueeze(-1), phoneme_mask),

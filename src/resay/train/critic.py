@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from .acoustic_net import PLAN_COLUMNS, AcousticNet, AcousticShape, emphasis, spoken
+from .acoustic_net import PLAN_COLUMNS, AcousticNet, AcousticShape, spoken
 from .aligner_net import AlignerNet
 from .teaching import Ears, Listener, likeness, misheard
 
@@ -120,7 +120,7 @@ def _misheard(aligner: AlignerNet, batch: dict[str, Tensor], said: Tensor) -> Te
     count = len(said)
     rows = torch.randperm(count, device=said.device)[: max(1, round(UNDERSTOOD * count))]
     longest = int(batch["mask"][rows].sum(dim=1).max())
-    parts = (said, batch["mel"], batch["mask"], emphasis(batch))
+    parts = (said, batch["mel"], batch["mask"])
     return misheard(aligner, *(part[rows, :longest] for part in parts))
 
 

@@ -169,15 +169,14 @@ def ears(runs: Path, models: Path, judges: Path | None) -> Ears:
     return Ears(hears.eval().requires_grad_(False), listener)
 
 
-def misheard(aligner: AlignerNet, said: Tensor, meant: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+def misheard(aligner: AlignerNet, said: Tensor, meant: Tensor, mask: Tensor) -> Tensor:
     """How far the sounds that the aligner hears in mels said (B, F, M) are from those in the mels meant, nats a frame.
 
     The divergence of its posteriors (Kullback and Leibler 1951): a mel may be close on average and yet another word.
-    Frames count as `weight` (B, F, 1) says.
     """
     with torch.no_grad():
         own = aligner(meant, mask)
-    return masked_mean((own.exp() * (own - aligner(said, mask))).sum(dim=-1, keepdim=True), weight)
+    return masked_mean((own.exp() * (own - aligner(said, mask))).sum(dim=-1, keepdim=True), mask)
 
 
 def unclear(aligner: AlignerNet, said: Tensor, batch: Batch) -> Tensor:
