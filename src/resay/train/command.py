@@ -212,6 +212,13 @@ class _Aligned:
         return acoustic_stage.Collator(self.data, known.profiles, known.heard, known.vectors, encoder, perturbed)
 
 
+def _go_on(training: critic.AcousticTraining, models: Path) -> None:
+    """Start from exported weights, and from what training needs and no graph holds."""
+    export.restore(training.inner, models / "acoustic_encoder.onnx", models / "acoustic_decoder.onnx")
+    export.restore_latent(training.inner, export.LATENT)
+    export.restore_critic(training.critic, export.CRITIC)
+
+
 @app.command("acoustic")
 def train_acoustic(
     cache: Cache = CACHE,
@@ -244,9 +251,7 @@ def train_acoustic(
     net = training.inner
     acoustic_stage.start_from_usual_sounds(net, aligned.collator)
     if init:
-        export.restore(net, init / "acoustic_encoder.onnx", init / "acoustic_decoder.onnx")
-        export.restore_latent(net, export.LATENT)
-        export.restore_critic(training.critic, export.CRITIC)
+        _go_on(training, init)
     if latent_only:
         acoustic_net.only_latent(net)
     of_batch: Callable[..., loop.Losses] = critic.without_contest
