@@ -21,7 +21,7 @@ from rich.progress import track as progress
 import resay
 from resay import alignment, audio
 from resay.aligner import Aligner
-from resay.alignment import aligning
+from resay.alignment import aligning, doubts
 from resay.audio import FORMAT
 from resay.errors import BadAudio
 from resay.evaluate import transcripts
@@ -33,7 +33,7 @@ from resay.train.recordings import Clip, Recordings, is_held_out
 FRAME = 1000 * FORMAT.seconds(1)  # milliseconds
 SOUNDS = ((1, 2), (3, 4), (5, 99))
 """Sounds of the words that were changed, by which they are counted."""
-LINES = (0.5, 0.3, 0.2, 0.1, 0.05)
+LINES = (doubts.LINE, 0.3, 0.2, 0.1, 0.05)
 """How sure a disagreement has to be to be told, the first by default."""
 NEAR = 0.15
 """Seconds by which a disagreement may lie beside the word that causes it."""
@@ -75,14 +75,13 @@ class Trade:
     found: int = 0
 
     def count(self, texts: Sequence[doubts_stage.Changed], results: Sequence[alignment.Alignment]) -> None:
-        """One clip: its true text, and the changed ones."""
-        few = [only(result, self.line) for result in results]
-        self.texts, self.alarms = self.texts + 1, self.alarms + bool(few[0].disagreements)
+        """One clip: its true text and the changed ones, with what is told of each at the line."""
+        self.texts, self.alarms = self.texts + 1, self.alarms + bool(results[0].disagreements)
         self.words += len(texts[0].sentence.words)
-        self.told += len(few[0].disagreements)
-        for changed, result in zip(texts[1:], few[1:], strict=True):
+        self.told += len(results[0].disagreements)
+        for changed, result in zip(texts[1:], results[1:], strict=True):
             self.changes += 1
-            self.found += _told(changed, texts[0].sentence, few[0], result)
+            self.found += _told(changed, texts[0].sentence, results[0], result)
 
     def row(self) -> str:
         """Of the page's table."""
@@ -176,9 +175,10 @@ def changed_texts(
             every = [alignment.align(mel, changed.sentence, aligner, min(LINES)) for changed in texts]
         except BadAudio:
             continue
+        at = {line: [only(result, line) for result in every] for line in LINES}
         for trade in trades:
-            trade.count(texts, every)
-        results = [only(result, LINES[0]) for result in every]
+            trade.count(texts, at[trade.line])
+        results = at[doubts.LINE]
         told = bool(results[0].disagreements)
         for row in (true, *([confirmed] if _confirmed(recordings, clip, judges) else [])):
             row.texts, row.found = row.texts + 1, row.found + told
