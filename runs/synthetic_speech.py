@@ -1,12 +1,13 @@
 """More clean speech to train on, with exact durations and pitch, from Kokoro-82M v1.0 (hexgrad, Apache-2.0).
 
-    python runs/synthetic_speech.py KOKORO --zh TEXT.gz --en TEXT.gz --into DIR
+    python runs/synthetic_speech.py KOKORO [--zh TEXT.gz] [--en TEXT.gz] --into DIR
                                     [--shards 20] [--clips 100] [--natives 0.4] [--seed 0] [--threads 1]
 
-KOKORO is the folder that `resay evaluate --rival kokoro=DIR` takes; the texts hold a sentence a line. Of the clips the
-share NATIVES is by the default voices; the others are single voices or mixtures of two, which are speakers that nobody
-else is. Writes shards as the corpus has them (`made-00.tar`, `.jsonl`, `-pitch.npz`), which `resay train features DIR`
-reads. Shards that are there are left alone: a stopped run goes on; the same seed makes the same shards in any order.
+KOKORO is the folder that `resay evaluate --rival kokoro=DIR` takes; the texts hold a sentence a line, and languages take
+turns where both are given. Of the clips the share NATIVES is by the default voices; the others are single voices or
+mixtures of two, which are speakers that nobody else is. Writes shards as the corpus has them (`made-00.tar`, `.jsonl`,
+`-pitch.npz`), which `resay train features DIR` reads. Shards that are there are left alone: a stopped run goes on; the
+same seed makes the same shards in any order.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ SOUNDS = (8, 90)
 """Phonemes of a sentence, fewest and most."""
 ALONE = 0.3
 """Share of single voices among those that are no default voice's."""
+LANGUAGES = ("en", "zh")
 Mixture = list[tuple[str, float]]
 
 
@@ -186,8 +188,8 @@ def write(clips: Iterator[dict[str, Any]], into: Path, name: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("teacher", type=Path, metavar="KOKORO")
-    parser.add_argument("--zh", type=Path, required=True, metavar="TEXT.gz")
-    parser.add_argument("--en", type=Path, required=True, metavar="TEXT.gz")
+    for language in LANGUAGES:
+        parser.add_argument(f"--{language}", type=Path, metavar="TEXT.gz")
     parser.add_argument("--into", type=Path, required=True)
     parser.add_argument("--shards", type=int, default=20)
     parser.add_argument("--clips", type=int, default=100)
@@ -195,14 +197,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    texts = {language: path for language in LANGUAGES if (path := getattr(options, language))}
+    if not texts:
+        parser.error("give a text: --zh, --en or both")
     options.into.mkdir(parents=True, exist_ok=True)
     teacher = Teacher(options.teacher, options.threads)
     for shard in progress(range(options.shards), "shards"):
         name = f"made-{shard:02d}"
         if not (options.into / f"{name}.jsonl").exists():
-            clips = rows(
-                teacher, {"zh": options.zh, "en": options.en}, shard, options.clips, options.natives, options.seed
-            )
+            clips = rows(teacher, texts, shard, options.clips, options.natives, options.seed)
             write(clips, options.into, name)
     return 0
 

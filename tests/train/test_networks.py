@@ -300,6 +300,16 @@ def test_some_speakers_are_known_by_several_of_their_clips(
     assert perturbed == 0.0 or len(encoder.heard) > 1
 
 
+def test_an_envelope_keeps_vowels_and_leaves_harmonics_out() -> None:
+    bands = torch.arange(FORMAT.mel_bands)
+    formants = torch.exp(-(((bands - 20) / 8.0) ** 2)) - 0.5 * torch.exp(-(((bands - 50) / 6.0) ** 2))
+    harmonics = torch.cos(torch.pi * (bands + 0.5) / 3)
+    kept = acoustic_net.envelope(torch.stack([formants, harmonics])[None])[0]
+    assert kept.shape == (2, acoustic_net.CEPSTRA)
+    assert float(kept[0].norm() / formants.norm()) == pytest.approx(1.0, abs=0.01)
+    assert float(kept[1].norm() / harmonics.norm()) < 0.15
+
+
 @pytest.mark.parametrize("perturbed", [0.0, 1.0])
 def test_the_critic_hears_recordings_as_they_are(
     collator: acoustic_stage.Collator, cache: Path, perturbed: float

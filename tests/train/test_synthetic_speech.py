@@ -97,3 +97,13 @@ def test_the_default_voices_have_the_share_that_is_asked_for(script, texts, tmp_
         rows = [row for name in found if name.endswith("l") for row in map(json.loads, found[name].splitlines())]
         own = ["+".join(f"{name}:{part:g}" for name, part in row["timbre"]) in natives for row in rows]
         assert all(own) if share else sum(own) < len(own) / 2
+
+
+def test_one_text_alone_makes_clips_of_its_language(script, texts, tmp_path, monkeypatch, capsys) -> None:
+    found = made(script, texts[:2], tmp_path / "made", monkeypatch)
+    rows = [json.loads(line) for name in found if name.endswith("l") for line in found[name].splitlines()]
+    assert len(rows) == 16
+    assert {row["lang"] for row in rows} == {"zh"}
+    with pytest.raises(SystemExit, match="2"):
+        made(script, [], tmp_path / "none", monkeypatch)
+    assert "--zh, --en or both" in capsys.readouterr().err

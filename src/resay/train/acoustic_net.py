@@ -29,6 +29,8 @@ from .layers import Block, masked_mean, rank_parts, steered
 PLAN_COLUMNS = 5
 EXPANSION = 3
 """How much wider the decoder's blocks are inside."""
+CEPSTRA = 20
+"""Lowest cepstra of a frame, which hold its envelope: vowels and voices are in them, harmonics are not."""
 LATENT_PARTS = ("posterior.", "flow.", "prior.", "enter_latent.")
 """Parameters that the feed-forward path does without."""
 
@@ -329,8 +331,17 @@ def _latent(net: AcousticNet, mel: Tensor, x: Tensor, condition: Tensor, pairs: 
     return z, deviation_p - deviation_q - 0.5 + 0.5 * (moved - mean_p) ** 2 * torch.exp(-2.0 * deviation_p)
 
 
+def envelope(mel: Tensor) -> Tensor:
+    """The lowest cepstra of mels, (B, T, M) -> (B, T, 20): a discrete cosine transform that keeps lengths."""
+    bands = mel.shape[-1]
+    middle, order = torch.arange(bands).to(mel) + 0.5, torch.arange(CEPSTRA).to(mel)
+    cosines = torch.cos(torch.pi / bands * middle[:, None] * order) * (2 / bands) ** 0.5
+    cosines[:, 0] *= 0.5**0.5
+    return mel @ cosines
+
+
 def losses(net: AcousticNet, batch: dict[str, Tensor], latent_kept: float = 0.0) -> dict[str, Tensor]:
-    """Mel before and after the postnet, voicing, average mel of phonemes, log duration, divergence of the latent."""
+    """Mel before and after the postnet, its envelope, voicing, average mel of phonemes, log duration, divergence of the latent."""
     return spoken(net, batch, latent_kept)[0]
 
 
@@ -357,6 +368,7 @@ def spoken(net: AcousticNet, batch: dict[str, Tensor], latent_kept: float) -> tu
     voicing_loss = functional.binary_cross_entropy_with_logits(voicing.float(), batch["voiced"], reduction="none")
     found |= {
         "mel": masked_mean((fine.float() - mel).abs(), mask),
+        "envelope": masked_mean(envelope(fine.float() - mel).abs(), mask),
         "coarse": masked_mean((coarse.float() - mel).abs(), mask),
         "voicing": masked_mean(voicing_loss.unsqueeze(-1), mask),
         "average": masked_mean((spread - mel) ** 2, mask),
