@@ -3,11 +3,11 @@
     python runs/synthetic_speech.py KOKORO [--zh TEXT.gz] [--en TEXT.gz] --into DIR
                                     [--shards 20] [--clips 100] [--natives 0.4] [--seed 0] [--threads 1]
 
-KOKORO is the folder that `resay evaluate --rival kokoro=DIR` takes; the texts hold a sentence a line, and languages take
-turns where both are given. Of the clips the share NATIVES is by the default voices; the others are single voices or
-mixtures of two, which are speakers that nobody else is. Writes shards as the corpus has them (`made-00.tar`, `.jsonl`,
-`-pitch.npz`), which `resay train features DIR` reads. Shards that are there are left alone: a stopped run goes on; the
-same seed makes the same shards in any order.
+KOKORO is the folder that `resay evaluate --rival kokoro=DIR` takes; the texts hold a sentence a line, and languages
+take turns where both are given. Of the clips the share NATIVES is by the default voices; the others are single voices
+or mixtures of two, which are speakers that nobody else is. Writes shards as the corpus has them (`made-00.tar`,
+`.jsonl`, `-pitch.npz`), which `resay train features DIR` reads. Shards that are there are left alone: a stopped run
+goes on; the same seed makes the same shards in any order.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import json
 import sys
 import tarfile
 from collections.abc import Callable
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +18,8 @@ from typer.testing import CliRunner
 pytest.importorskip("rapidfuzz", reason="extra: evaluate")
 from resay import audio
 from resay.audio import Audio
-from resay.errors import BadFile, ResayError
-from resay.evaluate import bench, command, finished, held_out, speaking, speed
+from resay.errors import BadFile, BadOption, ResayError
+from resay.evaluate import bench, command, finished, held_out, sentences, speaking, speed
 from resay.evaluate.evaluation import Evaluation, Options
 from resay.evaluate.judges import Judges
 from resay.train.recordings import Clip, is_held_out
@@ -195,6 +196,47 @@ def test_without_judges_there_are_still_plans_and_speed(
     assert "real time factor" in result.stdout
     assert "100.0 %" in result.stdout
     assert "Likeness" not in result.stdout
+
+
+def test_anybodys_sentences_are_said_and_named(
+    engine: Engine, library: VoiceLibrary, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command.Judges, "open", lambda folder, threads, keep: JUDGES)
+    own = tmp_path / "own.txt"
+    own.write_text("\ufeffNobody chose by this line.\n\n  Nor by this one. \nOnly clones say this.\n", encoding="utf-8")
+    options = ["--text", f"en={own}", "--language", "en", "--sentences", "2", "--corpus", str(corpus), "--no-timing"]
+    page = tmp_path / "page.md"
+    options += ["--speakers", "2", "--models", str(tmp_path), "--json", "--write", str(page)]
+    found = json.loads(CliRunner().invoke(command.app, options, catch_exceptions=False).stdout)
+    said = {row["text"] for row in found["hearings"] if row["system"] in (speaking.DEFAULT_VOICES, speaking.CLONES)}
+    assert said == {"Nobody chose by this line.", "Nor by this one.", "Only clones say this."}
+    by_default = [row["text"] for row in found["hearings"] if row["system"] == speaking.DEFAULT_VOICES]
+    assert by_default == ["Nobody chose by this line.", "Nor by this one."]
+    written = page.read_text(encoding="utf-8")
+    assert "--text en=own.txt" in written
+    assert f"from `own.txt`, which has 3: sha256:{sha256(own.read_bytes()).hexdigest()}." in written
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (["en"], "write zh=FILE or en=FILE"),
+        (["fr=a.txt"], "write zh=FILE or en=FILE"),
+        (["en=here.txt", "en=here.txt"], "given twice"),
+        (["en=gone.txt"], "gone.txt"),
+        (["en=empty.txt"], "no sentences"),
+        (["en=latin.txt"], "not UTF-8"),
+    ],
+)
+def test_sentences_that_cannot_be_read_are_refused(
+    given: list[str], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("here.txt").write_text("Here.\n", encoding="utf-8")
+    Path("empty.txt").write_text("\n \n", encoding="utf-8")
+    Path("latin.txt").write_bytes("caf\xe9\n".encode("latin-1"))
+    with pytest.raises((BadFile, BadOption), match=why):
+        sentences.read(given)
 
 
 def test_nothing_to_judge_is_refused() -> None:

@@ -44,6 +44,10 @@ def evaluate(
     ] = None,
     language: Annotated[list[str] | None, typer.Option(help="zh or en, both by default; may repeat.")] = None,
     sentence_count: Annotated[int | None, typer.Option("--sentences", min=1, help="Of each voice.")] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LANGUAGE=FILE", help="Say a file's lines instead of our sentences; may repeat."),
+    ] = None,
     speakers: Annotated[int | None, typer.Option(min=0, help="Held-out people to clone, all by default.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is spoken.")] = 42,
     threads: Annotated[int, typer.Option(min=1, help="Of the engine and of each judge.")] = 2,
@@ -61,7 +65,7 @@ def evaluate(
         return
     if not (speak or corpus or audio_folders or rival):
         raise BadOption("nothing to judge: leave out --no-speak, or give --corpus, --audio or --rival")
-    options = Options(_languages(language), sentence_count, speakers, seed=seed)
+    options = Options(_languages(language), sentence_count, speakers, seed=seed, texts=sentences.read(text or ()))
     others = rivals.opened(rival or (), threads, seed)
     engine = Engine(models, threads=threads) if speak else None
     with _progress() as step:
@@ -128,6 +132,7 @@ def _report(
         speed=speed.warm(engines, voices, rivals=others) if threads and (engines or others) else [],
         cold=speed.cold(*bench.short_sentence(voices), models) if voices else None,
         rivals=[other.facts for other in others],
+        texts=run.options.texts,
         hearings=run.hearings,
         cases=run.cases,
     )

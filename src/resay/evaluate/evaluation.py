@@ -21,6 +21,7 @@ from .judges import Judges
 from .likeness import Case, Likeness
 from .norms import Timing
 from .rivals import Rival
+from .sentences import Text
 from .speaking import Spoken
 
 
@@ -36,6 +37,12 @@ class Options:
     clone_sentences: int = 2
     """Of each clone."""
     seed: int = 42
+    texts: tuple[Text, ...] = ()
+    """What is said instead of our own sentences, a text for each language at most."""
+
+    def said(self, language: str) -> list[str]:
+        """The sentences of a language. Raises BadOption as `sentences.unseen` does."""
+        return sentences.unseen(language, self.sentences, self.texts)
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class Evaluation:
         for language in self.options.languages:
             if not any(voice.language == language for voice in voices):
                 raise BadOption(f"no voice in {language}; name one with --voice or leave the language out")
-            texts = sentences.unseen(language, self.options.sentences)
+            texts = self.options.said(language)
             self.say(speaking.default_voices(engine, voices, language, texts, self.options.seed))
 
     def rival(self, rival: Rival) -> None:
@@ -93,7 +100,7 @@ class Evaluation:
         if not languages:
             raise BadOption(f"{rival.facts.system} speaks {' and '.join(rival.voices)} only; leave it out")
         for language in languages:
-            self.hear(rivals.utterances(rival, language, sentences.unseen(language, self.options.sentences)))
+            self.hear(rivals.utterances(rival, language, self.options.said(language)))
 
     def finished(self, folder: Path) -> None:
         """Another system's audio, read one by one."""
@@ -104,7 +111,7 @@ class Evaluation:
     def recordings(self, corpus: Path, vocoder: Path | None) -> None:
         """Held-out people as they are, and through the vocoder alone where its graph is given."""
         for language in self.options.languages:
-            count = self.options.sentences or len(sentences.unseen(language))
+            count = self.options.sentences or len(self.options.said(language))
             recordings = held_out.recordings(corpus, language, count)
             self.hear(speaking.people(recordings))
             if vocoder:
@@ -136,7 +143,8 @@ class Evaluation:
         if voice is None:
             self.refused.append(person.name)
             return []
-        texts = speaking.own_sentences(sentences.unseen(person.language), place, self.options.clone_sentences)
+        known = sentences.unseen(person.language, own=self.options.texts)
+        texts = speaking.own_sentences(known, place, self.options.clone_sentences)
         seed = self.options.seed
         said = [speaking.speak(engine, voice, text, person.language, seed, speaking.CLONES) for text in texts]
         self.say(said)

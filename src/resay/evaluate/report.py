@@ -12,6 +12,7 @@ from .evaluation import Plans
 from .hearing import Hearing, Row
 from .likeness import Case, Likeness
 from .rivals import Facts
+from .sentences import Text
 from .speed import OURS, Cold, Speed
 from .tables import NOTHING, figure, percent, table
 
@@ -28,7 +29,7 @@ Judges: {judges}.
   Syllables are Mandarin again, compared by pinyin with tone, so that a homophone is no error.
 - Our own sentences are in `src/resay/evaluate/sentences.json` and in no corpus. People are held-out speakers of the
   training corpus with texts of their own, many of them full of names: their error rates compare with the vocoder's.
-"""
+{said}"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Report:
     cold: Cold | None
     rivals: Sequence[Facts]
     """Other systems that spoke in this run."""
+    texts: Sequence[Text]
+    """What was said instead of our own sentences."""
     hearings: Sequence[Hearing]
     cases: Sequence[Case]
 
@@ -64,8 +67,9 @@ class Report:
     def markdown(self) -> str:
         """The whole page."""
         judges = ", ".join(self.judges) or "none (fetch them with `resay evaluate judges --into DIR`)"
-        options = "".join(f" {rival.option}" for rival in self.rivals)
-        parts = [HEAD.format(day=self.day.isoformat(), judges=judges, options=options)]
+        options = "".join(f" --text {text.language}={text.file}" for text in self.texts)
+        options += "".join(f" {rival.option}" for rival in self.rivals)
+        parts = [HEAD.format(day=self.day.isoformat(), judges=judges, options=options, said=_said(self.texts))]
         sections = [
             ("Words and sound", _hearing_table(self.rows, "system") + _rivals(self.rivals)),
             ("Default voices one by one", _hearing_table(self.voices, "voice")),
@@ -76,6 +80,14 @@ class Report:
         ]
         parts += [f"## {title}\n\n{body}" for title, body in sections if body]
         return "\n".join(parts)
+
+
+def _said(texts: Sequence[Text]) -> str:
+    return "".join(
+        f"- {LANGUAGE_NAMES[text.language]} is not said from our own sentences here, but from `{text.file}`, which has"
+        f" {len(text.lines)}: {text.digest}.\n"
+        for text in texts
+    )
 
 
 def _hearing_table(rows: Sequence[Row], first: str) -> str:

@@ -341,7 +341,7 @@ def envelope(mel: Tensor) -> Tensor:
 
 
 def losses(net: AcousticNet, batch: dict[str, Tensor], latent_kept: float = 0.0) -> dict[str, Tensor]:
-    """Mel before and after the postnet, its envelope, voicing, average mel of phonemes, log duration, divergence of the latent."""
+    """Mel before and after the postnet, its envelope, voicing, average mel of phonemes, log duration, divergence."""
     return spoken(net, batch, latent_kept)[0]
 
 
