@@ -32,6 +32,7 @@ from resay import audio, text
 from resay.errors import BadText
 from resay.evaluate import rival_phonemes
 from resay.evaluate.rivals import KOKORO_RATE, STYLE_WIDTH, STYLES
+from resay.evaluate.sentences import LANGUAGES
 from resay.text import Sentence
 from resay.train.release import DEFAULT_VOICES
 
@@ -43,7 +44,6 @@ SOUNDS = (8, 90)
 """Phonemes of a sentence, fewest and most."""
 ALONE = 0.3
 """Share of single voices among those that are no default voice's."""
-LANGUAGES = ("en", "zh")
 Mixture = list[tuple[str, float]]
 
 
