@@ -1,4 +1,4 @@
-"""More clean speech to train on, with exact durations and pitch, from Kokoro-82M v1.0 (hexgrad, Apache-2.0).
+"""More clean speech to train on, with exact durations, from Kokoro-82M v1.0 (hexgrad, Apache-2.0).
 
     python runs/synthetic_speech.py KOKORO [--zh TEXT.gz] [--en TEXT.gz] --into DIR
                                     [--shards 20] [--clips 100] [--natives 0.4] [--seed 0] [--threads 1]
@@ -6,7 +6,7 @@
 KOKORO is the folder that `resay evaluate --rival kokoro=DIR` takes; the texts hold a sentence a line, and languages
 take turns where both are given. Of the clips the share NATIVES is by the default voices; the others are single voices
 or mixtures of two, which are speakers that nobody else is. Writes shards as the corpus has them (`made-00.tar`,
-`.jsonl`, `-pitch.npz`), which `resay train features DIR` reads. Shards that are there are left alone: a stopped run
+`.jsonl`), which `resay train features DIR` reads. Shards that are there are left alone: a stopped run
 goes on; the same seed makes the same shards in any order.
 """
 
@@ -36,8 +36,8 @@ from resay.evaluate.sentences import LANGUAGES
 from resay.text import Sentence
 from resay.train.release import DEFAULT_VOICES
 
-DURATIONS, PITCH = "/encoder/Clip_output_0", "/encoder/F0_proj/Conv_output_0"
-"""Of a symbol in units of 25 ms; in Hz, two to a unit."""
+DURATIONS = "/encoder/Clip_output_0"
+"""Of a symbol, in units of 25 ms."""
 TIMBRE = STYLE_WIDTH // 2
 """Numbers of a style that shape the sound; the others shape the delivery."""
 SOUNDS = (8, 90)
@@ -52,7 +52,7 @@ class Teacher:
 
     def __init__(self, folder: Path, threads: int) -> None:
         model = onnx.load(folder / "model.onnx")
-        model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in (DURATIONS, PITCH))
+        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(DURATIONS))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(model.SerializeToString(), options)
@@ -60,10 +60,8 @@ class Teacher:
             path.stem: np.fromfile(path, "<f4").reshape(STYLES, STYLE_WIDTH) for path in folder.glob("voices/*.bin")
         }
 
-    def say(
-        self, parts: list[str], timbre: Mixture, prosody: Mixture, speed: float
-    ) -> tuple[np.ndarray, list[int], np.ndarray]:
-        """Samples, the units of every phoneme and the pitch (two a unit), of the symbols of each phoneme."""
+    def say(self, parts: list[str], timbre: Mixture, prosody: Mixture, speed: float) -> tuple[np.ndarray, list[int]]:
+        """Samples, and the units of every phoneme, of the symbols of each phoneme."""
         ids = [rival_phonemes.KOKORO_IDS[symbol] for symbol in "".join(parts)]
         sound, delivery = (
             sum(share * self.styles[name][min(len(ids), STYLES - 1)] for name, share in mixture)
@@ -74,7 +72,7 @@ class Teacher:
             "style": np.concatenate([sound[:TIMBRE], delivery[TIMBRE:]])[None].astype(np.float32),
             "speed": np.array([speed], np.float32),
         }
-        samples, units, pitch = self._session.run(["waveform", DURATIONS, PITCH], given)
+        samples, units = self._session.run(["waveform", DURATIONS], given)
         counts = np.rint(units.reshape(-1)).astype(int).tolist()
         found, at = [], 1
         for symbols in parts:
@@ -83,7 +81,7 @@ class Teacher:
         # The padding before the text is its start, that behind it its end.
         found[0] += counts[0]
         found[-1] += counts[-1]
-        return samples.reshape(-1), found, pitch.reshape(-1)
+        return samples.reshape(-1), found
 
 
 def sentences(path: Path, language: str, random: np.random.Generator) -> Iterator[tuple[str, Sentence]]:
@@ -135,7 +133,7 @@ class Casting:
 def rows(
     teacher: Teacher, texts: dict[str, Path], shard: int, count: int, natives: float, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """The clips of a shard: what the corpus says of one, with its sound and its pitch."""
+    """The clips of a shard: what the corpus says of one, with its sound."""
     random = np.random.Generator(np.random.Philox(key=np.array([seed, shard], dtype=np.uint64)))
     waiting = {language: sentences(path, language, random) for language, path in texts.items()}
     casting = Casting(list(teacher.styles), natives, random)
@@ -150,7 +148,7 @@ def rows(
             continue  # what is not written has no time of its own
         timbre, prosody = casting.of(language)
         speed = round(float(random.uniform(0.85, 1.1)), 2)
-        samples, units, pitch = teacher.say(parts, timbre, prosody, speed)
+        samples, units = teacher.say(parts, timbre, prosody, speed)
         yield {
             "id": f"m{seed:02d}{shard:02d}_{number:04d}",
             "lang": language,
@@ -162,13 +160,12 @@ def rows(
             "speed": speed,
             "sec": round(len(samples) / KOKORO_RATE, 2),
             "samples": samples,
-            "pitch": pitch,
         }
 
 
 def write(clips: Iterator[dict[str, Any]], into: Path, name: str) -> None:
     """A shard; the table comes last, so that what has one is whole."""
-    lines, curves, packed = [], {}, io.BytesIO()
+    lines, packed = [], io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for clip in clips:
             content = io.BytesIO()
@@ -176,11 +173,7 @@ def write(clips: Iterator[dict[str, Any]], into: Path, name: str) -> None:
             member = tarfile.TarInfo(f"{clip['id']}.opus")
             member.size = content.tell()
             tar.addfile(member, io.BytesIO(content.getvalue()))
-            curves[f"{clip['id']}/f0"] = clip.pop("pitch").astype(np.float16)
             lines.append(json.dumps(clip, ensure_ascii=False) + "\n")
-    content = io.BytesIO()
-    np.savez_compressed(content, **curves)
-    audio.write_bytes(into / f"{name}-pitch.npz", content.getvalue())
     audio.write_bytes(into / f"{name}.tar", packed.getvalue())
     audio.write_bytes(into / f"{name}.jsonl", "".join(lines).encode())
 

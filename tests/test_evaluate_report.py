@@ -239,6 +239,15 @@ def test_sentences_that_cannot_be_read_are_refused(
         sentences.read(given)
 
 
+def test_a_text_in_a_language_that_is_not_judged_is_refused(tmp_path: Path) -> None:
+    """The page would name a text that nobody says."""
+    own = tmp_path / "own.txt"
+    own.write_text("今天天气很好。\n", encoding="utf-8")
+    result = CliRunner().invoke(command.app, ["--text", f"zh={own}", "--language", "en"])
+    assert isinstance(result.exception, BadOption)
+    assert "--text zh=own.txt: zh is not judged" in str(result.exception)
+
+
 def test_nothing_to_judge_is_refused() -> None:
     result = CliRunner().invoke(command.app, ["--no-speak"])
     assert "nothing to judge" in str(result.exception)

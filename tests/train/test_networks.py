@@ -17,6 +17,7 @@ pytest.importorskip("onnx")
 from resay import adapter, aligner, reference, semantic, text, vocoder  # noqa: E402
 from resay.audio import FORMAT, read  # noqa: E402
 from resay.onnx_graph import OnnxGraph  # noqa: E402
+from resay.prosody import Codes  # noqa: E402
 from resay.train import (  # noqa: E402
     acoustic_net,
     acoustic_stage,
@@ -28,6 +29,7 @@ from resay.train import (  # noqa: E402
     export,
     loop,
     prosody_net,
+    prosody_stage,
     recordings,
     reference_net,
     release,
@@ -93,7 +95,8 @@ def test_numpy_and_torch_put_the_same_sound_together(tmp_path: Path) -> None:
     said = vocoder.Vocoder(OnnxGraph(tmp_path / "v.onnx")).decode(mel, pitch, lambda _: noise)
     with torch.no_grad():
         inputs = (vocoder.features(mel, pitch), vocoder.pulses(pitch), noise)
-        meant = vocoder_net.synthesise(net, *(torch.from_numpy(value)[None] for value in inputs))[0].numpy()
+        features, *sources = (torch.from_numpy(value)[None] for value in inputs)
+        meant = vocoder_net.synthesise(net(features), *sources)[0].numpy()
     # Only the ends differ: one pads by reflection before the cut, the other after.
     inner = slice(FORMAT.window, -FORMAT.window)
     np.testing.assert_allclose(said.samples[inner], np.clip(meant, -1, 1)[inner], atol=0.02 * np.abs(meant).max())
@@ -194,6 +197,33 @@ def test_prosody_steps_agree_with_the_whole(tmp_path: Path) -> None:
         answer = graph.run(text=text[:, one].numpy(), before=before[:, one].numpy(), cache=cache)
         cache = answer["longer"]
         np.testing.assert_allclose(answer["hidden"][0, 0], whole[0, step].numpy(), atol=0.05)
+
+
+def test_a_language_model_goes_on_with_other_contours() -> None:
+    """Seven contours it knows, in another order and one of them twice: what it says of them stays what it said."""
+    net = shaken(prosody_net.ProsodyNet(PROSODY))
+    known = np.random.default_rng(0).standard_normal((PROSODY.pitches, 3)).astype(np.float32)
+    known[8] = 9.0  # a contour that nobody says any more
+    from_known = np.array([0, 3, 1, 2, 7, 6, 5, 4, 4])
+    fixed = np.arange(1, 4, dtype=np.float32)
+    before, now = (Codes(fixed, contours, fixed) for contours in (known, known[from_known] + 0.01))
+    text, chosen = torch.randn(1, 5, PROSODY.width), torch.randint(PROSODY.pitches, (1, 5))
+
+    def said(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        history = torch.nn.functional.pad(tokens[:, :-1] + 1, (1, 0))
+        other = torch.zeros_like(history)
+        hidden, _ = net.steps(text, torch.stack([other, history, other], dim=-1), net.empty_cache(1))
+        _, pitch, energy = net.heads(hidden, other, tokens)
+        return torch.softmax(pitch, dim=-1), energy
+
+    with torch.no_grad():
+        pitch_before, energy_before = said(torch.from_numpy(from_known)[chosen])
+        prosody_stage.recode(net, before, now)
+        pitch_now, energy_now = said(chosen)
+    torch.testing.assert_close(energy_now, energy_before)
+    merged = torch.zeros_like(pitch_before).index_add_(2, torch.from_numpy(from_known), pitch_now)
+    left = pitch_before[..., :8] / pitch_before[..., :8].sum(dim=-1, keepdim=True)
+    torch.testing.assert_close(merged[..., :8], left)
 
 
 def test_prosody_text_takes_an_adapter(tmp_path: Path) -> None:
@@ -457,6 +487,30 @@ def test_products_are_halved_only_where_the_processor_has_such(has: bool, monkey
     with loop.mixed_precision("cpu"):
         product = torch.eye(2) @ torch.eye(2)
     assert product.dtype == (torch.bfloat16 if has else torch.float32)
+
+
+@pytest.mark.parametrize("loudness", [0.3, 1.0])
+def test_the_vocoder_is_taught_noise_as_loud_as_it_is(loudness: float) -> None:
+    """A distance to one sound alone would be least with less noise than there is."""
+    random = torch.Generator().manual_seed(0)
+    meant, one, other = torch.randn(3, 4, 9600, generator=random)
+    gains = np.array([0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0])
+    found = [
+        vocoder_net.energy_distance((gain * loudness * one, gain * loudness * other), loudness * meant)
+        for gain in gains.tolist()
+    ]
+    for name in ("convergence", "magnitude", "mel"):
+        values = np.array([float(row[name]) for row in found])
+        assert gains[values.argmin()] == 1.0, name
+
+
+def test_the_vocoder_hears_some_speakers_more_often(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = recordings.Recordings(cache)
+    heard: list[str] = []
+    monkeypatch.setattr(data, "mel", lambda clip: heard.append(clip.speaker) or np.zeros((clip.frames, 80), np.float32))
+    batch = next(vocoder_stage.batches(data, 0, 60, 32, {"speaker1": 50}))
+    assert heard.count("speaker1") > 50
+    assert batch["noise"].shape == (60, 2, 32 * FORMAT.hop)
 
 
 def test_a_run_goes_on_from_its_checkpoint(cache: Path, tmp_path: Path) -> None:

@@ -38,7 +38,12 @@ class Options:
     """Of each clone."""
     seed: int = 42
     texts: tuple[Text, ...] = ()
-    """What is said instead of our own sentences, a text for each language at most."""
+    """What is said instead of our own sentences, a text for each language at most. Raises BadOption for another one."""
+
+    def __post_init__(self) -> None:
+        for text in self.texts:
+            if text.language not in self.languages:
+                raise BadOption(f"--text {text.language}={text.file}: {text.language} is not judged; see --language")
 
     def said(self, language: str) -> list[str]:
         """The sentences of a language. Raises BadOption as `sentences.unseen` does."""

@@ -45,10 +45,9 @@ from . import (
     semantic_command,
     teaching,
     upper_band_command,
-    vocoder_net,
-    vocoder_stage,
+    vocoder_command,
 )
-from .options import CACHE, RUNS, Cache, Device, Init, Minutes, Rate, Resume, Runs, Seed, Steps, Threads
+from .options import CACHE, RUNS, Cache, Device, Init, Minutes, Rate, Repeated, Resume, Runs, Seed, Steps, Threads
 from .teaching import Listener
 from .vectors import Vectors
 
@@ -61,6 +60,7 @@ app = typer.Typer(
 
 app.command("gate")(gate_command.train_gate)
 app.command("doubts")(gate_command.train_doubts)
+app.command("vocoder")(vocoder_command.train_vocoder)
 app.command("upper-band")(upper_band_command.train_upper_band)
 
 
@@ -160,32 +160,6 @@ def profiles(
     typer.echo(f"{len(found.pitch)} profiles")
 
 
-@app.command("vocoder")
-def train_vocoder(
-    cache: Cache = CACHE,
-    runs: Runs = RUNS,
-    minutes: Minutes = 60.0,
-    steps: Steps = None,
-    threads: Threads = 2,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    resume: Resume = False,
-    learning_rate: Rate = 1e-3,
-    init: Init = None,
-) -> None:
-    """The vocoder."""
-    data = recordings.Recordings(cache)
-    shape = vocoder_net.VocoderShape()
-    net = vocoder_net.VocoderNet(shape)
-    if init:
-        export.restore(net, init / "vocoder.onnx")
-    options = loop.Options(
-        runs / "vocoder", minutes, steps, learning_rate, threads=threads, seed=seed, device=device, resume=resume
-    )
-    loop.train(net, vocoder_stage.batches(data, seed), vocoder_stage.losses, options)
-    release.record(options, "vocoder", shape, release.material([clip for clip, _ in vocoder_stage.chosen(data)]), init)
-
-
 @dataclass(frozen=True, eq=False)
 class _Aligned:
     """What the acoustic model and the prosody model both learn from."""
@@ -242,7 +216,7 @@ def train_acoustic(
         Path | None, typer.Option(help="Folder with the teacher: what is said shall sound to it as what was meant.")
     ] = None,
     perturbed: Annotated[float, typer.Option(help="Share of rows by a body that is nobody's.")] = 0.4,
-    default_voices: Annotated[int, typer.Option(min=1, help="How often an epoch takes the default voices' clips.")] = 1,
+    default_voices: Repeated = 1,
 ) -> None:
     """The acoustic model."""
     aligned = _Aligned.open(cache, synthetic_only=real == 0)
@@ -270,7 +244,7 @@ def train_acoustic(
     )
     check = acoustic_stage.Check(aligned.collator, aligned.held_out, latent, options.out)
     encoder = OnnxGraph((init or release.SHIPPED) / "reference.onnx")
-    repeated = {speaker: default_voices for _, _, speaker, _ in release.DEFAULT_VOICES.values()}
+    repeated = release.repeated(default_voices)
     loop.train(
         training,
         acoustic_stage.batches(aligned.varied(encoder, perturbed), aligned.rows, seed, frames, real, repeated),
@@ -349,6 +323,7 @@ def train_prosody(
     learning_rate: Rate = 1e-3,
     init: Init = None,
     synthetic: Annotated[int, typer.Option(help="How often synthetic clips stand in an epoch.")] = 4,
+    new_codes: Annotated[bool, typer.Option(help="Fit pitch contours anew, though --init has some.")] = False,
 ) -> None:
     """The prosody language model."""
     aligned = _Aligned.open(cache)
@@ -363,11 +338,14 @@ def train_prosody(
     net = prosody_net.ProsodyNet(shape)
     if init:
         export.restore_prosody(net, init)
-        codes = release.read_codes(init / "model.json")
-    elif resume and (options.out / "codes.json").exists():
+    if resume and (options.out / "codes.json").exists():
         codes = release.read_codes(options.out / "codes.json")
+    elif init and not new_codes:
+        codes = release.read_codes(init / "model.json")
     else:
         codes = prosody_stage.codes(plans, shape, seed)
+        if init:
+            prosody_stage.recode(net, release.read_codes(init / "model.json"), codes)
     release.write_codes(options.out / "codes.json", codes)
     check = prosody_stage.Check(aligned.collator, aligned.held_out, held_out, codes)
     loop.train(

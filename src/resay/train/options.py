@@ -17,5 +17,6 @@ Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Resume = Annotated[bool, typer.Option(help="Go on from the checkpoint.")]
 Rate = Annotated[float, typer.Option(help="Highest learning rate.")]
 Init = Annotated[Path | None, typer.Option(help="Start from the exported weights in this folder.")]
+Repeated = Annotated[int, typer.Option(min=1, help="How often an epoch takes the default voices' clips.")]
 
 CACHE, RUNS = Path("runs/cache"), Path("runs/out")

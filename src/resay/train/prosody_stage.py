@@ -58,6 +58,24 @@ def codes(plans: list[tuple[Plan, np.ndarray]], shape: ProsodyShape, seed: int =
     )
 
 
+def recode(net: ProsodyNet, before: Codes, now: Codes) -> None:
+    """Let a network that learnt the contours of `before` go on with those of `now`, each as the nearest one it knows.
+
+    Contours that come from the same one share its probability. Token 0, no pitch of its own, stays as it is.
+    """
+    away = ((now.pitch[1:, None] - before.pitch[None, 1:]) ** 2).sum(axis=2)
+    nearest = np.concatenate([[0], 1 + away.argmin(axis=1)])
+    shares = np.log(np.bincount(nearest, minlength=len(before.pitch))[nearest])
+    rows = torch.from_numpy(nearest)
+    leave = net.heads.pitch[-1]
+    with torch.no_grad():
+        # Of the embedding of what came before, row 0 stands for nothing at all.
+        net.steps.pitch.weight[1:] = net.steps.pitch.weight[1 + rows]
+        net.heads.chosen_pitch.weight.copy_(net.heads.chosen_pitch.weight[rows])
+        leave.weight.copy_(leave.weight[rows])
+        leave.bias.copy_(leave.bias[rows] - torch.from_numpy(shares).to(leave.bias.dtype))
+
+
 def batches(
     collator: Collator,
     rows: list[Example],

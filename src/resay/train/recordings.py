@@ -1,8 +1,9 @@
 """Recordings to train on: read the corpus shards or a plain folder, keep their features in a cache, serve them by clip.
 
 A corpus folder holds `*.tar` shards of sound files with `metadata.tsv` (one row a clip) and, for synthetic speech,
-`NAME.jsonl` (phonemes and exact durations) with `NAME-pitch.npz`. A plain folder holds sound files, each with a `.txt`
-of the same stem beside it.
+`NAME.jsonl` (phonemes and exact durations). A plain folder holds sound files, each with a `.txt` of the same stem
+beside it. Pitch is always tracked: the curves that synthetic speech comes with go on through its voiceless sounds and
+lie half a frame late.
 """
 
 from __future__ import annotations
@@ -73,7 +74,6 @@ class Source:
 
     clip: Clip
     member: str
-    pitch: str | None = None
 
 
 def tsv(path: Path) -> Iterator[dict[str, str]]:
@@ -123,7 +123,7 @@ def _synthetic_shards(corpus: Path) -> dict[str, list[Source]]:
                 durations=tuple(unit * TEACHER_UNIT for unit in row["dur"]),
                 shard=table.stem,
             )
-            shards.setdefault(table.stem, []).append(Source(clip, f"{row['id']}.opus", f"{row['id']}/f0"))
+            shards.setdefault(table.stem, []).append(Source(clip, f"{row['id']}.opus"))
     return shards
 
 
@@ -154,12 +154,6 @@ def _folder_sources(folder: Path) -> list[Source]:
     return sources
 
 
-def _teacher_pitch(curve: np.ndarray, count: int) -> np.ndarray:
-    """The teacher's own pitch on our frames; it sinks towards 0 where there is no voice."""
-    curve = np.pad(curve.astype(np.float32), (0, max(0, count - len(curve))))[:count]
-    return np.where(curve >= pitch.LOWEST, curve, 0.0).astype(np.float32)
-
-
 def _fit(clip: Clip, count: int) -> Clip:
     """Move the teacher's durations to where its sound is, and give what the coded sound has more or less to the end."""
     if clip.durations is None:
@@ -175,9 +169,8 @@ def _fit(clip: Clip, count: int) -> Clip:
     return replace(clip, durations=tuple(durations))
 
 
-def _extract(shard: str, sources: list[Source], tar: Path | None, pitches: Path | None, cache: Path) -> int:
+def _extract(shard: str, sources: list[Source], tar: Path | None, cache: Path) -> int:
     """Features of one shard, written into the cache. Returns how many clips it holds."""
-    curves = np.load(pitches) if pitches else {}
     sounds = tar_sounds(tar, sources) if tar else ((source, Path(source.member).read_bytes()) for source in sources)
     samples, mels, tracks, clips, position = [], [], [], [], 0
     for source, content in sounds:
@@ -190,8 +183,7 @@ def _extract(shard: str, sources: list[Source], tar: Path | None, pitches: Path 
             continue
         sound = audio.Audio(sound.samples[: count * audio.FORMAT.hop])
         mels.append(audio.log_mel(sound.samples).astype(np.float16))
-        track = _teacher_pitch(curves[source.pitch], count) if source.pitch else pitch.track(sound)
-        tracks.append(track.astype(np.float16))
+        tracks.append(pitch.track(sound).astype(np.float16))
         samples.append(sound.pcm16())
         clips.append(_fit(replace(source.clip, start=position, frames=count), count))
         position += count
@@ -220,12 +212,8 @@ def prepare(corpus: Path, cache: Path, workers: int = 2) -> int:
         task = progress.add_task("features", total=len(missing))
         jobs = []
         for name, rows in missing.items():
-            tar, pitches = corpus / f"{name}.tar", corpus / f"{name}-pitch.npz"
-            jobs.append(
-                pool.submit(
-                    _extract, name, rows, tar if tar.exists() else None, pitches if pitches.exists() else None, cache
-                )
-            )
+            tar = corpus / f"{name}.tar"
+            jobs.append(pool.submit(_extract, name, rows, tar if tar.exists() else None, cache))
         added = 0
         for job in jobs:
             added += job.result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -12,10 +12,12 @@ from .. import vocoder
 from ..audio import FORMAT
 from .loop import Batch
 from .recordings import Clip, Recordings, is_held_out
-from .vocoder_net import VocoderNet, spectral_loss, synthesise
+from .vocoder_net import VocoderNet, energy_distance, synthesise
 
 CLEAN_FLOOR = -55.0  # dB
 FULL_BAND = 10_500.0  # Hz
+ATTEMPTS = 2
+"""Sounds with noise of their own that each filter is judged by."""
 
 
 def chosen(recordings: Recordings) -> list[tuple[Clip, float]]:
@@ -33,11 +35,17 @@ def chosen(recordings: Recordings) -> list[tuple[Clip, float]]:
     return clips
 
 
-def batches(recordings: Recordings, seed: int, size: int = 16, frames: int = 64) -> Iterator[Batch]:
-    """Endless batches: features (B, T, M + 2), pulses, noise and the samples that were meant, each (B, S)."""
+def batches(
+    recordings: Recordings, seed: int, size: int = 16, frames: int = 64, repeated: Mapping[str, int] | None = None
+) -> Iterator[Batch]:
+    """Endless batches: features (B, T, M + 2), pulses and the samples that were meant (B, S), noise (B, 2, S).
+
+    `repeated` tells of speakers how many times as often as others they are drawn.
+    """
     random = np.random.Generator(np.random.Philox(seed))
     clips, weights = zip(*chosen(recordings), strict=True)
-    chances = np.array([clip.frames for clip in clips]) * np.array(weights)
+    often = [(repeated or {}).get(clip.speaker, 1) for clip in clips]
+    chances = np.array([clip.frames for clip in clips]) * np.array(weights) * often
     chances = np.cumsum(chances / chances.sum())
     while True:
         rows: dict[str, list[np.ndarray]] = {"features": [], "source": [], "meant": []}
@@ -56,11 +64,13 @@ def batches(recordings: Recordings, seed: int, size: int = 16, frames: int = 64)
             rows["source"].append(vocoder.pulses(pitch))
             rows["meant"].append(np.pad(samples * gain, (0, short * FORMAT.hop)))
         batch = {name: torch.from_numpy(np.stack(values).astype(np.float32)) for name, values in rows.items()}
-        batch["noise"] = torch.from_numpy(random.standard_normal(batch["source"].shape, dtype=np.float32))
+        shape = size, ATTEMPTS, frames * FORMAT.hop
+        batch["noise"] = torch.from_numpy(random.standard_normal(shape, dtype=np.float32))
         yield batch
 
 
 def losses(net: VocoderNet, batch: Batch) -> dict[str, Tensor]:
-    said = synthesise(net, batch["features"], batch["source"], batch["noise"])
-    with torch.autocast(said.device.type, enabled=False):
-        return spectral_loss(said.float(), batch["meant"])
+    filters = net(batch["features"])
+    with torch.autocast(batch["meant"].device.type, enabled=False):
+        one, other = (synthesise(filters, batch["source"], noise) for noise in batch["noise"].unbind(1))
+        return energy_distance((one, other), batch["meant"])
