@@ -95,8 +95,7 @@ def test_numpy_and_torch_put_the_same_sound_together(tmp_path: Path) -> None:
     said = vocoder.Vocoder(OnnxGraph(tmp_path / "v.onnx")).decode(mel, pitch, lambda _: noise)
     with torch.no_grad():
         inputs = (vocoder.features(mel, pitch), vocoder.pulses(pitch), noise)
-        features, *sources = (torch.from_numpy(value)[None] for value in inputs)
-        meant = vocoder_net.synthesise(net(features), *sources)[0].numpy()
+        meant = vocoder_net.synthesise(net, *(torch.from_numpy(value)[None] for value in inputs))[0].numpy()
     # Only the ends differ: one pads by reflection before the cut, the other after.
     inner = slice(FORMAT.window, -FORMAT.window)
     np.testing.assert_allclose(said.samples[inner], np.clip(meant, -1, 1)[inner], atol=0.02 * np.abs(meant).max())
@@ -489,28 +488,12 @@ def test_products_are_halved_only_where_the_processor_has_such(has: bool, monkey
     assert product.dtype == (torch.bfloat16 if has else torch.float32)
 
 
-@pytest.mark.parametrize("loudness", [0.3, 1.0])
-def test_the_vocoder_is_taught_noise_as_loud_as_it_is(loudness: float) -> None:
-    """A distance to one sound alone would be least with less noise than there is."""
-    random = torch.Generator().manual_seed(0)
-    meant, one, other = torch.randn(3, 4, 9600, generator=random)
-    gains = np.array([0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0])
-    found = [
-        vocoder_net.energy_distance((gain * loudness * one, gain * loudness * other), loudness * meant)
-        for gain in gains.tolist()
-    ]
-    for name in ("convergence", "magnitude", "mel"):
-        values = np.array([float(row[name]) for row in found])
-        assert gains[values.argmin()] == 1.0, name
-
-
 def test_the_vocoder_hears_some_speakers_more_often(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = recordings.Recordings(cache)
     heard: list[str] = []
     monkeypatch.setattr(data, "mel", lambda clip: heard.append(clip.speaker) or np.zeros((clip.frames, 80), np.float32))
-    batch = next(vocoder_stage.batches(data, 0, 60, 32, {"speaker1": 50}))
+    next(vocoder_stage.batches(data, 0, 60, 32, {"speaker1": 50}))
     assert heard.count("speaker1") > 50
-    assert batch["noise"].shape == (60, 2, 32 * FORMAT.hop)
 
 
 def test_a_run_goes_on_from_its_checkpoint(cache: Path, tmp_path: Path) -> None:

@@ -12,12 +12,10 @@ from .. import vocoder
 from ..audio import FORMAT
 from .loop import Batch
 from .recordings import Clip, Recordings, is_held_out
-from .vocoder_net import VocoderNet, energy_distance, synthesise
+from .vocoder_net import VocoderNet, spectral_loss, synthesise
 
 CLEAN_FLOOR = -55.0  # dB
 FULL_BAND = 10_500.0  # Hz
-ATTEMPTS = 2
-"""Sounds with noise of their own that each filter is judged by."""
 
 
 def chosen(recordings: Recordings) -> list[tuple[Clip, float]]:
@@ -38,7 +36,7 @@ def chosen(recordings: Recordings) -> list[tuple[Clip, float]]:
 def batches(
     recordings: Recordings, seed: int, size: int = 16, frames: int = 64, repeated: Mapping[str, int] | None = None
 ) -> Iterator[Batch]:
-    """Endless batches: features (B, T, M + 2), pulses and the samples that were meant (B, S), noise (B, 2, S).
+    """Endless batches: features (B, T, M + 2), pulses, noise and the samples that were meant, each (B, S).
 
     `repeated` tells of speakers how many times as often as others they are drawn.
     """
@@ -64,13 +62,11 @@ def batches(
             rows["source"].append(vocoder.pulses(pitch))
             rows["meant"].append(np.pad(samples * gain, (0, short * FORMAT.hop)))
         batch = {name: torch.from_numpy(np.stack(values).astype(np.float32)) for name, values in rows.items()}
-        shape = size, ATTEMPTS, frames * FORMAT.hop
-        batch["noise"] = torch.from_numpy(random.standard_normal(shape, dtype=np.float32))
+        batch["noise"] = torch.from_numpy(random.standard_normal(batch["source"].shape, dtype=np.float32))
         yield batch
 
 
 def losses(net: VocoderNet, batch: Batch) -> dict[str, Tensor]:
-    filters = net(batch["features"])
-    with torch.autocast(batch["meant"].device.type, enabled=False):
-        one, other = (synthesise(filters, batch["source"], noise) for noise in batch["noise"].unbind(1))
-        return energy_distance((one, other), batch["meant"])
+    said = synthesise(net, batch["features"], batch["source"], batch["noise"])
+    with torch.autocast(said.device.type, enabled=False):
+        return spectral_loss(said.float(), batch["meant"])
