@@ -52,16 +52,22 @@ class Speakers:
     profiles: Profiles
     heard: Heard
 
-    def profile(self, speaker: str) -> Profile:
-        """The mean profile of all of a speaker's clips: one clip's mood does not become the voice."""
+    def profile(self, speaker: str, language: str = "") -> Profile:
+        """What a speaker's clips have in common: one clip's mood does not become the voice.
+
+        Timbre and sounds are means of all clips. Synthetic speakers often speak with the delivery of somebody else, who
+        may be a woman where they are a man, most in what is not their language: so style is the mean of the clips in
+        `language`, where it is told, and pitch their median.
+        """
         rows = [index for index, clip in enumerate(self.recordings.clips) if clip.speaker == speaker]
-        if not rows:
-            raise ValueError(f"no clip is spoken by {speaker}")
+        own = [index for index in rows if language in ("", self.recordings.clips[index].language)]
+        if not own:
+            raise ValueError(f"no clip is spoken by {speaker} {language}".rstrip())
         timbre = self.profiles.timbre[rows].mean(axis=0)
-        pitch = float(np.exp(np.log(self.profiles.pitch[rows]).mean()))
+        pitch = float(np.median(self.profiles.pitch[own]))
         mels = [reference.scaled(self.recordings.mel(self.recordings.clips[index])) for index in rows]
         sounds = aligner.mean_sounds(np.concatenate(mels), np.concatenate([self.heard.of(index) for index in rows]))
-        style = self.profiles.style[rows].mean(axis=0)
+        style = self.profiles.style[own].mean(axis=0)
         return Profile(timbre / np.linalg.norm(timbre), style, round(pitch, 2), sounds)
 
     def blend(self, speakers: Sequence[str]) -> Profile:
@@ -77,7 +83,7 @@ class Speakers:
 def write_voices(speakers: Speakers, folder: Path) -> None:
     """The default voices, as `.voice` files."""
     for name, (language, gender, speaker, description) in DEFAULT_VOICES.items():
-        profile = speakers.profile(speaker)
+        profile = speakers.profile(speaker, language)
         voice = Voice(
             name,
             language,
