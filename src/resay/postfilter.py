@@ -15,7 +15,7 @@ from .audio import SPEECH_LEVEL, running_mean
 
 SURROUNDINGS = 9
 """Bands around each band that it is held against, an odd number."""
-EMPHASIS = 0.25
+EMPHASIS = 0.1
 """Share of its distance to them that is added."""
 DEEP = 3.0
 """Nepers under the speech level at which the expander sets in."""
