@@ -53,21 +53,21 @@ class Speakers:
     heard: Heard
 
     def profile(self, speaker: str, language: str = "") -> Profile:
-        """What a speaker's clips have in common: one clip's mood does not become the voice.
+        """What a speaker's clips, those in `language` where it is told, have in common.
 
-        Timbre and sounds are means of all clips. Synthetic speakers often speak with the delivery of somebody else, who
-        may be a woman where they are a man, most in what is not their language: so style is the mean of the clips in
-        `language`, where it is told, and pitch their median.
+        One clip's mood does not become the voice: timbre, style and sounds are means. Pitch is the median, since synthetic
+        speakers have the delivery of somebody else at times, most in what is not their language, who may be a woman where
+        they are a man.
         """
-        rows = [index for index, clip in enumerate(self.recordings.clips) if clip.speaker == speaker]
-        own = [index for index in rows if language in ("", self.recordings.clips[index].language)]
-        if not own:
+        clips = enumerate(self.recordings.clips)
+        rows = [index for index, clip in clips if clip.speaker == speaker and language in ("", clip.language)]
+        if not rows:
             raise ValueError(f"no clip is spoken by {speaker} {language}".rstrip())
         timbre = self.profiles.timbre[rows].mean(axis=0)
-        pitch = float(np.median(self.profiles.pitch[own]))
+        pitch = float(np.median(self.profiles.pitch[rows]))
         mels = [reference.scaled(self.recordings.mel(self.recordings.clips[index])) for index in rows]
         sounds = aligner.mean_sounds(np.concatenate(mels), np.concatenate([self.heard.of(index) for index in rows]))
-        style = self.profiles.style[own].mean(axis=0)
+        style = self.profiles.style[rows].mean(axis=0)
         return Profile(timbre / np.linalg.norm(timbre), style, round(pitch, 2), sounds)
 
     def blend(self, speakers: Sequence[str]) -> Profile:
