@@ -55,9 +55,9 @@ class Speakers:
     def profile(self, speaker: str, language: str = "") -> Profile:
         """What a speaker's clips, those in `language` where it is told, have in common.
 
-        One clip's mood does not become the voice: timbre, style and sounds are means. Pitch is the median, since synthetic
-        speakers have the delivery of somebody else at times, most in what is not their language, who may be a woman where
-        they are a man.
+        One clip's mood does not become the voice: timbre, style and sounds are means. Pitch is the median, since
+        synthetic speakers have the delivery of somebody else at times, most in what is not their language, who may be a
+        woman where they are a man.
         """
         clips = enumerate(self.recordings.clips)
         rows = [index for index, clip in clips if clip.speaker == speaker and language in ("", clip.language)]
