@@ -344,8 +344,8 @@ def train_prosody(
         codes = release.read_codes(init / "model.json")
     else:
         codes = prosody_stage.codes(plans, shape, seed)
-        if init:
-            prosody_stage.recode(net, release.read_codes(init / "model.json"), codes)
+    if init:
+        prosody_stage.recode(net, release.read_codes(init / "model.json"), codes)
     release.write_codes(options.out / "codes.json", codes)
     check = prosody_stage.Check(aligned.collator, aligned.held_out, held_out, codes)
     loop.train(
