@@ -25,7 +25,7 @@ def speakers(clips: list[tuple[str, str, float]]) -> Speakers:
     heard = SimpleNamespace(of=lambda _: np.full(9, UNCERTAIN, np.uint8))
     pitch = np.array([hertz for _, _, hertz in clips], np.float32)
     profiles = Profiles(random.random((len(clips), 192)), random.random((len(clips), 16)), pitch)
-    return Speakers(recordings, profiles, heard)  # type: ignore[arg-type]
+    return Speakers(recordings, profiles, heard)
 
 
 def test_a_voice_has_the_delivery_of_its_own_language() -> None:

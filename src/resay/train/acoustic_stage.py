@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from ..text import phonemes
 from . import annotations, perturbation, samples
 from .acoustic_net import AcousticNet, losses
 from .loop import Batch, mixed_precision
-from .recordings import WORD_LISTS, Clip, Recordings, batches_by_length, is_held_out
+from .recordings import NEVER, WORD_LISTS, Clip, Recordings, batches_by_length, is_held_out
 from .reference_stage import degrade
 from .vectors import Vectors
 
@@ -37,9 +36,6 @@ away what is to be said."""
 DEGRADED = 0.3
 """Share of perturbed references that come through another microphone than what is to be said: what a recording adds to
 a voice shall not be copied."""
-
-NEVER: Mapping[str, int] = MappingProxyType({})
-"""Nobody's clips are repeated."""
 
 
 @dataclass(frozen=True, eq=False)

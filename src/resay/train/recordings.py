@@ -12,10 +12,11 @@ import csv
 import hashlib
 import json
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from rich.progress import Progress
@@ -26,6 +27,8 @@ from ..errors import BadAudio, BadFile
 SOUND_FILES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 WORD_LISTS = ("cmn_hsk", "cmn_syl")
 """Sets of read words and syllables, not sentences."""
+NEVER: Mapping[str, int] = MappingProxyType({})
+"""Nobody's clips are repeated."""
 TEACHER_UNIT = 2  # mel frames in one duration unit of the synthetic speech (600 samples)
 TEACHER_LAG = 6
 """Mel frames by which the teacher's durations lag behind its sound: each phoneme is heard three units before its turn.

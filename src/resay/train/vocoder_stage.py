@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import vocoder
 from ..audio import FORMAT
 from .loop import Batch
-from .recordings import Clip, Recordings, is_held_out
+from .recordings import NEVER, Clip, Recordings, is_held_out
 from .vocoder_net import VocoderNet, spectral_loss, synthesise
 
 CLEAN_FLOOR = -55.0  # dB
@@ -34,7 +34,7 @@ def chosen(recordings: Recordings) -> list[tuple[Clip, float]]:
 
 
 def batches(
-    recordings: Recordings, seed: int, size: int = 16, frames: int = 64, repeated: Mapping[str, int] | None = None
+    recordings: Recordings, seed: int, size: int = 16, frames: int = 64, repeated: Mapping[str, int] = NEVER
 ) -> Iterator[Batch]:
     """Endless batches: features (B, T, M + 2), pulses, noise and the samples that were meant, each (B, S).
 
@@ -42,7 +42,7 @@ def batches(
     """
     random = np.random.Generator(np.random.Philox(seed))
     clips, weights = zip(*chosen(recordings), strict=True)
-    often = [(repeated or {}).get(clip.speaker, 1) for clip in clips]
+    often = [repeated.get(clip.speaker, 1) for clip in clips]
     chances = np.array([clip.frames for clip in clips]) * np.array(weights) * often
     chances = np.cumsum(chances / chances.sum())
     while True:
