@@ -3,10 +3,11 @@
     python bench/ablation.py CORPUS --judges DIR --models before=DIR --models after=DIR [--speakers 24]
     python bench/ablation.py CORPUS --judges DIR --commit before=33978d2 --commit after=HEAD --write docs/ablation.md
 
-`copy` is a person's other clip through mel and pitch and the vocoder. `true plan` says the words of that clip with the
-durations, melody and loudness measured in it, cloned from the first clip. `own plan` says a sentence of ours as a user
-would hear it. With --commit the weights are those of a commit, said by today's program. Similarity is to the clip that
-was cloned, which holds other words than any of the three.
+`copy` is a person's other clip through mel, pitch and vocoder, once for every vocoder. `true plan` says the words of
+that clip with the durations, melody and loudness measured in it, cloned from the first clip. `own plan` says a
+sentence of ours as a user would hear it. With --commit the weights are those of a commit, said by today's program; a
+network that did not exist then is today's. Similarity is to the clip that was cloned, which holds other words than
+any of the three.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import io
 import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -100,17 +102,28 @@ def sharpness(sound: Audio) -> float:
 
 
 def of_commit(commit: str, folder: Path) -> Path:
-    """The weights that a commit ships, unpacked into a folder. Raises CalledProcessError where git has it not."""
+    """The weights that a commit ships, unpacked into a folder, and of today's what it lacks.
+
+    Raises CalledProcessError where git has no such commit.
+    """
     packed = subprocess.run(["git", "archive", commit, "src/resay/models"], capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
-    return folder / "src" / "resay" / "models"
+    weights = folder / "src" / "resay" / "models"
+    for graph in SHIPPED.glob("*.onnx"):
+        if not (weights / graph.name).exists():
+            shutil.copy(graph, weights)
+    return weights
 
 
 def measured(folders: Mapping[str, Path], people: list[Person], threads: int) -> Iterator[Way]:
-    """Everybody in every way of every folder of weights; copies by the first folder's vocoder only."""
-    for place, (label, folder) in enumerate(folders.items()):
-        yield from ways(label, Engine(folder, threads=threads), people, copied=place == 0)
+    """Everybody in every way of every folder of weights; copies by each vocoder once."""
+    vocoders = set[str]()
+    for label, folder in folders.items():
+        engine = Engine(folder, threads=threads)
+        digest = engine.digests["vocoder"]
+        yield from ways(label, engine, people, copied=digest not in vocoders)
+        vocoders.add(digest)
 
 
 def rows_of(found: list[Way], judges: Judges, words: bool) -> str:
@@ -149,10 +162,11 @@ def main() -> int:
     parser.add_argument("--commit", action="append", default=[], metavar="NAME=COMMIT")
     parser.add_argument("--speakers", type=int, default=24)
     parser.add_argument("--no-words", action="store_true", help="without the recogniser, the slowest judge")
+    parser.add_argument("--keep", type=Path, help="a file of judges' answers, read and added to")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
-    judges = Judges.open(options.judges, options.threads)
+    judges = Judges.open(options.judges, options.threads, options.keep)
     people = held_out.people(options.corpus, options.speakers)
     with tempfile.TemporaryDirectory() as place:
         named = dict(entry.split("=", 1) for entry in options.commit)
@@ -162,7 +176,8 @@ def main() -> int:
     shown = rows_of(found, judges, not options.no_words)
     print(shown)
     if options.write:
-        made = sections.made_by(shlex.join(["python", "bench/ablation.py", *sys.argv[1:]]))
+        own = {str(options.corpus): "CORPUS", str(options.judges): "DIR", str(options.keep): "FILE"}
+        made = sections.made_by(shlex.join(["python", "bench/ablation.py", *(own.get(it, it) for it in sys.argv[1:])]))
         sections.write(options.write, "ablation", f"{made}\n\n{shown}")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from itertools import pairwise
 
@@ -10,9 +11,10 @@ import pytest
 
 from resay import alignment, audio, pictures, text
 from resay.aligner import CLASS_OF, CLASSES, SILENCE
-from resay.alignment import aligning, search
+from resay.alignment import aligning, doubts, search
 from resay.alignment.search import States
 from resay.audio import FORMAT
+from resay.cli.align import align_command
 from resay.errors import BadAudio, BadOption
 from resay.text import phonemes
 
@@ -210,6 +212,10 @@ def test_align_tells_what_is_sure_enough(run, work, spoken):
         told[sureness] = json.loads(out)["disagreements"]
     assert told["0"]
     assert told["1"] == []
+
+
+def test_align_draws_the_line_where_the_doubts_do():
+    assert inspect.signature(align_command).parameters["sureness"].default == doubts.LINE
 
 
 def test_align_takes_a_folder_of_pairs(run, work, spoken):
