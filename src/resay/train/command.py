@@ -336,16 +336,16 @@ def train_prosody(
         runs / "prosody", minutes, steps, learning_rate, threads=threads, seed=seed, device=device, resume=resume
     )
     net = prosody_net.ProsodyNet(shape)
-    if init:
-        export.restore_prosody(net, init)
+    known = release.read_codes(init / "model.json") if init else None
     if resume and (options.out / "codes.json").exists():
         codes = release.read_codes(options.out / "codes.json")
-    elif init and not new_codes:
-        codes = release.read_codes(init / "model.json")
+    elif known and not new_codes:
+        codes = known
     else:
         codes = prosody_stage.codes(plans, shape, seed)
-    if init:
-        prosody_stage.recode(net, release.read_codes(init / "model.json"), codes)
+    if init and known:
+        export.restore_prosody(net, init)
+        prosody_stage.recode(net, known, codes)
     release.write_codes(options.out / "codes.json", codes)
     check = prosody_stage.Check(aligned.collator, aligned.held_out, held_out, codes)
     loop.train(
